@@ -1,0 +1,182 @@
+"""Facts that outlive a run: what was posted, what was deployed, what is under way.
+
+They are caches of forge and cluster or notes of work in progress. Losing them costs work, not
+truth (architecture, section 7). Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.domain.forge import Actor, RepoRef, StatusState
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRecord:
+    """What was last said on a pull request.
+
+    inputs: environment name → digest of everything its render reads in the merge result; the
+    preview is true while these stay the same. final: it was posted to the end.
+    comment_id, comment_digest: the living preview comment and the SHA-256 of its text; the same
+    two for the comment that follows the deployment. fork_sha: the head that a person released.
+    """
+
+    key: str
+    head_sha: str
+    base_ref: str
+    base_sha: str
+    open: bool
+    final: bool
+    state: StatusState = StatusState.PENDING
+    summary: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
+    touched: tuple[str, ...] = ()
+    comment_id: int | None = None
+    comment_digest: str = ""
+    body: str = ""
+    previewed_at: float = 0.0
+    deployment_id: int | None = None
+    deployment_digest: str = ""
+    fork_sha: str | None = None
+
+
+class Stage(StrEnum):
+    """Where a sync stands. Each one can be entered again after a crash."""
+
+    APPLYING = "applying"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A sync under way. id: unique per environment, revision and cause (promise P2).
+
+    cause: `merge`, `command:<forge>/<comment id>`, `drift:<plan digest>` or `cli`.
+    generations: object → metadata.generation that we wrote, to judge health against.
+    deadline: end of the apply or of the wait for health.
+    """
+
+    id: str
+    revision: str
+    cause: str
+    since: str | None
+    stage: Stage
+    started_at: float
+    deadline: float
+    generations: dict[str, int] = field(default_factory=dict)
+    written: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRecord:
+    """What is known about an environment. revision: deployed last, to the end or not.
+
+    refused: revision whose sync ended for good (or waits for a word), with the sentence that
+    says why; it is not tried again until revision, configuration or a command changes.
+    drift: digest of the drift that was told; "" when the target matched.
+    """
+
+    name: str
+    revision: str | None = None
+    identity: str | None = None
+    head: str | None = None
+    sync: Sync | None = None
+    refused: str | None = None
+    reason: str = ""
+    level: str = ""
+    drift: str = ""
+    drifted: tuple[str, ...] = ()
+    checked_at: float = 0.0
+    config_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A command that an environment has to carry out: `/sync`, by whom, from which comment."""
+
+    environment: str
+    forge: str
+    comment_id: int
+    pull_request: str
+    actor: Actor
+    created_at: float
+
+
+class DeployState(StrEnum):
+    """What became of one commit in one environment, as its pull request is told."""
+
+    WAITING = "waiting"
+    SYNCING = "syncing"
+    ROLLING_OUT = "rolling out"
+    HEALTHY = "healthy"
+    FAILED = "failed"
+    HELD = "waits for a word"
+    SUPERSEDED = "superseded"
+    DRIFTED = "drifted"
+    HEALED = "healed"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One row of a pull request's deployment comment. commit: its merge commit; revision: the
+    one that carried it there. details: lines for people (objects not healthy yet, errors)."""
+
+    pull_request: str
+    environment: str
+    commit: str
+    revision: str
+    state: DeployState
+    text: str = ""
+    details: tuple[str, ...] = ()
+    updated_at: float = 0.0
+
+
+class CommandState(StrEnum):
+    """A command row's life. Expired ones are recorded and never run."""
+
+    NEW = "new"
+    DONE = "done"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """A comment that may hold commands. (forge, comment_id) is the key, so that webhook, replay
+    and poll together run it once. seen_sha: head of our newest preview before it was written."""
+
+    forge: str
+    comment_id: int
+    repo: RepoRef
+    pull_request: int
+    actor: Actor
+    text: str
+    created_at: float
+    received_at: float
+    seen_sha: str | None = None
+    state: CommandState = CommandState.NEW
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A SHA of a verified delivery that a fresh read must show. tries: how often it did not."""
+
+    key: str
+    sha: str
+    since: float
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A repository the bot works for. `id` was read from the forge when it was enrolled; the
+    same name under another id is another repository and is not served."""
+
+    repo: RepoRef
+    full_name: str
+    enrolled_at: float
+    polled_at: float = 0.0
+    heads: dict[str, str] = field(default_factory=dict)

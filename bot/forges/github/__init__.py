@@ -1,0 +1,1 @@
+"""GitHub: `webhook.py` understands its deliveries, `client.py` speaks its API."""

@@ -1,0 +1,1 @@
+"""Turn a directory of a revision into manifests."""

@@ -1,0 +1,1 @@
+"""Stateful stand-ins behind real HTTP, for the demo and for tests."""

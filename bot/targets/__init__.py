@@ -1,0 +1,1 @@
+"""Where software runs. Each target is a folder with the same file names."""

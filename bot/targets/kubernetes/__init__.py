@@ -1,0 +1,1 @@
+"""The Kubernetes engine: diff, plan, apply, prune, health."""
