@@ -1,0 +1,275 @@
+"""The shape of the configuration. The description of each field is its documentation:
+`config.example.yaml` and the generated reference repeat it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from bot.config.secret import Secret
+from bot.domain.environment import (
+    PROTECTED_KINDS,
+    Allow,
+    Environment,
+    Mode,
+    PrunePolicy,
+    RendererName,
+    SyncBy,
+    SyncPolicy,
+)
+from bot.domain.forge import Permission, RepoRef
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        found = _DURATION.fullmatch(value.strip())
+        if not found:
+            raise ValueError(f"{value!r} is no duration; write 30s, 10m, 2h or 1d")
+        return float(found[1]) * _UNITS[found[2]]
+    return value
+
+
+def _url(value: str) -> str:
+    """https, or http on loopback only: tokens and verdicts travel over these addresses."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an address like https://bot.example.com")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("must use https (http is for loopback only)")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no credentials, query or fragment")
+    return value.rstrip("/")
+
+
+def _repository(value: str) -> str:
+    if not _REPOSITORY.fullmatch(value) or ".." in value:
+        raise ValueError("is not a repository name like acme/shop")
+    return value
+
+
+def _relative(value: str) -> str:
+    path = value.strip("/") if value not in (".", "./") else ""
+    if value.startswith("/") or any(p in ("", ".", "..") for p in path.split("/") if path):
+        raise ValueError("must be a path inside the repository, without `..`")
+    return path
+
+
+def _namespace(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ValueError("is not the name of a namespace")
+    return value
+
+
+def _branch(value: str) -> str:
+    bad = value.startswith(("-", "/", ".")) or value.endswith(("/", ".lock", "."))
+    if bad or ".." in value or "@{" in value or re.search(r"[\x00-\x20~^:?*\[\\\x7f]", value):
+        raise ValueError("is not the name of a branch")
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+Url = Annotated[str, AfterValidator(_url)]
+RepositoryName = Annotated[str, AfterValidator(_repository)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class Model(BaseModel):
+    """Frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Server(Model):
+    public_url: Url = Field(description="Where people and forges reach the bot; used in links.")
+    listen: str = Field(
+        "127.0.0.1:8080", pattern=r"^\S+:\d{1,5}$", description="Address and port to listen on."
+    )
+    key: Secret = Field(description="Signs the bot's comment markers and links; at least 32 bytes.")
+    processes: int = Field(2, ge=1, le=32, description="Web processes.")
+    threads: int = Field(4, ge=1, le=64, description="Threads of each web process.")
+    workers: int = Field(
+        4, ge=1, le=64, description="Keys that the worker works on at the same time."
+    )
+    max_body: int = Field(
+        26_214_400,
+        ge=1024,
+        le=104_857_600,
+        description="Largest delivery in bytes; forges send at most 25 MiB.",
+    )
+
+
+class Store(Model):
+    url: str = Field(
+        description="Database: sqlite:////absolute/path/bot.db", pattern=r"^sqlite:///.+"
+    )
+    directory: Path = Field(description="Mirrors and render cache; may be lost, is made again.")
+
+
+class GitHub(Model):
+    kind: Literal["github"] = Field("github", description="Which program the forge is.")
+    api_url: Url = Field(
+        "https://api.github.com",
+        description="API; https://HOST/api/v3 on GitHub Enterprise Server.",
+    )
+    url: Url = Field("https://github.com", description="Web pages and Git.")
+    token: Secret = Field(description="Access token of the bot's account.")
+    poll_interval: Duration = Field(
+        120.0, description="How often to look for what no webhook told."
+    )
+
+
+class Hook(Model):
+    forge: Name = Field(description="The forge that sends to /hooks/NAME.")
+    secrets: tuple[Secret, ...] = Field(
+        min_length=1,
+        description="Every secret that is valid now; two during rotation. At least 16 bytes each.",
+    )
+    repositories: tuple[RepositoryName, ...] = Field(
+        min_length=1, description="Repositories this hook may speak for."
+    )
+
+
+class Credentials(Model):
+    kubeconfig: Path | None = Field(None, description="A kubeconfig file.")
+    context: str | None = Field(None, description="Its context; the current one by default.")
+    in_cluster: bool = Field(
+        False, description="Use the service account of the pod the bot runs in."
+    )
+    allow_exec: bool = Field(False, description="Let the kubeconfig start a credential plugin.")
+
+
+class Target(Model):
+    kind: Literal["kubernetes"] = Field("kubernetes", description="What kind of target it is.")
+    preview: Credentials = Field(description="Credentials for dry runs only.")
+    apply: Credentials = Field(
+        description="Credentials for syncs; may be equal, then `config check` warns."
+    )
+
+
+class AllowRule(Model):
+    namespaces: tuple[str, ...] = Field(
+        (), description="Further namespaces that the environment may write to."
+    )
+    cluster_kinds: tuple[str, ...] = Field(
+        (),
+        description="Cluster-scoped kinds, like Namespace or ClusterRole.rbac.authorization.k8s.io.",
+    )
+    kinds: tuple[str, ...] | None = Field(
+        None, description="Only these namespaced kinds; every one by default."
+    )
+
+
+class PruneRule(Model):
+    enabled: bool = Field(True, description="Delete what left Git.")
+    max_objects: int = Field(5, ge=0, description="At most so many objects in one sync …")
+    max_percent: int = Field(
+        20,
+        ge=0,
+        le=100,
+        description="… and at most this part of the inventory, rounded up. Over it nothing is deleted.",
+    )
+    protected: tuple[str, ...] = Field(
+        (),
+        description="Protected kinds that may be deleted here nevertheless: "
+        + ", ".join(sorted(PROTECTED_KINDS)),
+    )
+
+
+class EnvironmentSettings(Model):
+    forge: Name | None = Field(None, description="May be left out when there is only one forge.")
+    repository: RepositoryName = Field(description="Repository that holds the manifests.")
+    branch: Annotated[str, AfterValidator(_branch)] = Field(
+        "main", description="Branch that is deployed."
+    )
+    path: Annotated[str, AfterValidator(_relative)] = Field(
+        description="Directory in the repository; . is its root."
+    )
+    target: Name = Field(description="Where it runs.")
+    namespace: Annotated[str, AfterValidator(_namespace)] = Field(
+        description="Namespace of objects that name none."
+    )
+    mode: Mode = Field(description="observe: nothing is ever written. deploy: merges are applied.")
+    renderer: RendererName = Field(RendererName.AUTO, description="auto, plain or kustomize.")
+    sync: SyncPolicy = Field(
+        SyncPolicy.AUTOMATIC, description="automatic: a merge deploys. manual: it waits for /sync."
+    )
+    allow: AllowRule = Field(
+        AllowRule(),
+        description="Objects it may hold; by default namespaced kinds in its namespace.",
+    )
+    prune: PruneRule = Field(PruneRule(), description="What may be deleted.")
+    required: bool = Field(True, description="Counts for the status gitops-bot/preview.")
+    sync_by: str | tuple[str, ...] = Field(
+        "write",
+        description="Who may /sync: write, maintain or admin, or logins, or both in a list.",
+    )
+    heal: bool = Field(False, description="Undo drift by itself.")
+    health_timeout: Duration = Field(600.0, description="How long a rollout may take.")
+    drift_interval: Duration = Field(
+        300.0, description="How often to compare the target with the deployed revision."
+    )
+
+    def bind(self, name: str, repo: RepoRef) -> Environment:
+        """The environment of the domain, for the repository's numeric id."""
+        return Environment(
+            name=name, repo=repo, branch=self.branch, path=self.path, target=self.target,
+            namespace=self.namespace, mode=self.mode, renderer=self.renderer, sync=self.sync,
+            allow=Allow(
+                frozenset(self.allow.namespaces), frozenset(self.allow.cluster_kinds),
+                None if self.allow.kinds is None else frozenset(self.allow.kinds),
+            ),
+            prune=PrunePolicy(
+                self.prune.enabled, self.prune.max_objects, self.prune.max_percent,
+                frozenset(self.prune.protected),
+            ),
+            sync_by=sync_by(self.sync_by), required=self.required, heal=self.heal,
+            health_timeout=self.health_timeout, drift_interval=self.drift_interval,
+        )  # fmt: skip
+
+
+def sync_by(value: str | tuple[str, ...]) -> SyncBy:
+    """`maintain`, `[alice, bob]` or `[admin, alice]`. A list without a permission needs a name."""
+    words = (value,) if isinstance(value, str) else value
+    levels = {"write": Permission.WRITE, "maintain": Permission.MAINTAIN, "admin": Permission.ADMIN}
+    permissions = [levels[w] for w in words if w in levels]
+    logins = frozenset(w.lower() for w in words if w not in levels)
+    return SyncBy(min(permissions, default=None), logins)
+
+
+class Tools(Model):
+    kustomize: Path | None = Field(
+        None, description="kubectl or kustomize binary; found on PATH by default."
+    )
+
+
+class Settings(Model):
+    """The whole file."""
+
+    server: Server = Field(description="The web side.")
+    store: Store = Field(description="What the bot remembers.")
+    forges: dict[Name, GitHub] = Field(
+        min_length=1, description="The forges, by a name of your choice."
+    )
+    hooks: dict[Name, Hook] = Field(
+        default_factory=dict, description="Webhook addresses: /hooks/NAME."
+    )
+    targets: dict[Name, Target] = Field(
+        min_length=1, description="The clusters, by a name of your choice."
+    )
+    environments: dict[Name, EnvironmentSettings] = Field(
+        min_length=1, description="The environments, by their name."
+    )
+    tools: Tools = Field(Tools(), description="Programs the bot runs.")
+
+    def forge_of(self, environment: EnvironmentSettings) -> str:
+        """The name of an environment's forge; loading made sure that there is one."""
+        return environment.forge or next(iter(self.forges))
