@@ -8,18 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bot.config.model import Credentials, EnvironmentSettings, Settings
+from bot.config.model import Settings
+from bot.config.references import references, weak_secrets
 from bot.config.secret import Secret
 from bot.config.source import Document, dotted, parse
-from bot.domain.environment import PROTECTED_KINDS
-from bot.errors import ConfigInvalid, Fault, Permanent
+from bot.errors import ConfigInvalid, Fault
 
 __all__ = ["Secret", "Settings", "load", "read"]
-
-# A shorter webhook secret can be guessed from one captured delivery; GitHub asks for "high
-# entropy" without a number, forges.md asks for 32 random bytes, 16 is where we refuse.
-LEAST_HOOK_SECRET = 16
-LEAST_SERVER_KEY = 32
 
 
 def load(path: Path, *, secrets: bool = True) -> Settings:
@@ -40,10 +35,8 @@ def read(text: bytes, source: str, *, secrets: bool = True) -> Settings:
     """As `load`, from bytes; `source` names them in errors."""
     document = parse(text)
     settings = None if document.faults else _validated(document)
-    faults = list(document.faults)
-    if settings:
-        faults += [_at(document, path, message) for path, message in _references(settings)]
-        faults += [_at(document, p, m) for p, m in _secrets(settings)] if secrets else []
+    found = references(document.data) + (weak_secrets(document.data) if secrets else [])
+    faults = document.faults + [_at(document, path, message) for path, message in found]
     if faults or settings is None:
         raise ConfigInvalid(source, tuple(sorted(faults, key=lambda f: f.line or 0)))
     return settings
@@ -98,89 +91,3 @@ def _inner(annotation: Any) -> Any:
         return annotation
     models = [_inner(a) for a in getattr(annotation, "__args__", ())]
     return next((m for m in models if _is_model(m)), annotation)
-
-
-Found = tuple[tuple[str | int, ...], str]
-
-
-def _references(settings: Settings) -> list[Found]:
-    """What one part says about another: names that must exist, sources given exactly once."""
-    faults: list[Found] = []
-    for name, hook in settings.hooks.items():
-        faults += _named(("hooks", name, "forge"), hook.forge, settings.forges)
-    for name, target in settings.targets.items():
-        for lane in ("preview", "apply"):
-            faults += _one_source(("targets", name, lane), getattr(target, lane))
-    for name, environment in settings.environments.items():
-        faults += _environment(("environments", name), environment, settings)
-    return faults + _shared_places(settings)
-
-
-def _environment(
-    here: tuple[str | int, ...], environment: EnvironmentSettings, settings: Settings
-) -> list[Found]:
-    faults = _named((*here, "target"), environment.target, settings.targets)
-    faults += _forge(here, environment.forge, settings.forges)
-    faults += [
-        ((*here, "prune", "protected"), f"{kind} is not a protected kind")
-        for kind in environment.prune.protected
-        if kind not in PROTECTED_KINDS
-    ]
-    if not environment.sync_by:
-        faults.append(((*here, "sync_by"), "names nobody"))
-    return faults
-
-
-def _shared_places(settings: Settings) -> list[Found]:
-    """Two environments of one directory in one namespace would take objects from each other."""
-    faults: list[Found] = []
-    places: dict[tuple[str, ...], str] = {}
-    for name, e in settings.environments.items():
-        place = (e.target, e.namespace, e.path, e.branch, e.repository.lower())
-        if place in places:
-            faults.append((("environments", name), f"is the same place as {places[place]}"))
-        places.setdefault(place, name)
-    return faults
-
-
-def _named(path: tuple[str | int, ...], name: str, known: Any) -> list[Found]:
-    if name in known:
-        return []
-    near = difflib.get_close_matches(name, list(known), 1)
-    hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(sorted(known))
-    return [(path, f"{name} is not configured; {hint}")]
-
-
-def _forge(path: tuple[str | int, ...], name: str | None, known: Any) -> list[Found]:
-    if name is None and len(known) > 1:
-        return [((*path, "forge"), "is missing; there are several forges")]
-    return _named((*path, "forge"), name, known) if name else []
-
-
-def _one_source(path: tuple[str | int, ...], credentials: Credentials) -> list[Found]:
-    if bool(credentials.kubeconfig) == credentials.in_cluster:
-        return [(path, "give either `kubeconfig` or `in_cluster: true`")]
-    return []
-
-
-def _secrets(settings: Settings) -> list[Found]:
-    wanted: list[tuple[tuple[str | int, ...], Secret, int]] = [
-        (("server", "key"), settings.server.key, LEAST_SERVER_KEY)
-    ]
-    wanted += [(("forges", n, "token"), f.token, 1) for n, f in settings.forges.items()]
-    for name, hook in settings.hooks.items():
-        wanted += [
-            (("hooks", name, "secrets", i), secret, LEAST_HOOK_SECRET)
-            for i, secret in enumerate(hook.secrets)
-        ]
-    return [(p, m) for p, s, least in wanted for m in _weakness(s, least)]
-
-
-def _weakness(secret: Secret, least: int) -> list[str]:
-    try:
-        length = len(secret.reveal().encode())
-    except Permanent as error:
-        return [error.public]
-    if length < least:
-        return [f"{secret.where} is too short: {length} bytes, at least {least} are needed"]
-    return []
