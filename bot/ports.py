@@ -7,8 +7,8 @@ All times are seconds since the epoch unless a name says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ from bot.domain.forge import (
     Status,
 )
 from bot.domain.health import ObjectHealth
-from bot.domain.key import Mark
+from bot.domain.key import Kind, Mark
 from bot.domain.record import (
     Bound,
     CommandRow,
@@ -37,7 +37,9 @@ from bot.domain.record import (
     Enrolment,
     EnvironmentRecord,
     Intent,
+    LedgerEntry,
     PreviewRecord,
+    WorkerRecord,
 )
 
 
@@ -298,25 +300,94 @@ class Target(Protocol):
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A key this worker may work on until the lease ends. crashes: claims of this key that
-    ended with neither finish nor release, this one included; at `POISON` only report."""
+    ended with neither finish nor release, this one included; at `POISON` only report.
+    fence: counts the claims of this key, so that no two claims are ever taken for one."""
 
     key: str
     owner: str
     generation: int
     crashes: int
     failures: int
+    fence: int = 0
 
 
 POISON = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Leasing:
+    """How long a claim lasts, in seconds on a clock that runs on in suspend. limits: no
+    heartbeat extends a claim beyond this age, so a run that hangs is not kept alive."""
+
+    lease: float = 30.0
+    limits: Mapping[Kind, float] = field(
+        default_factory=lambda: {
+            Kind.PULL_REQUEST: 300.0,
+            Kind.ENVIRONMENT: 180.0,
+            Kind.REPOSITORY: 120.0,
+        }
+    )
+
+
+class WorkState(StrEnum):
+    """Where a key stands. WAITING: due later. IDLE: nothing planned. PARKED: see `POISON`."""
+
+    RUNNING = "running"
+    DUE = "due"
+    WAITING = "waiting"
+    IDLE = "idle"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRow:
+    """A key as `status` lists it. due_at: when it may be claimed, None when nothing is planned."""
+
+    key: str
+    kind: Kind
+    state: WorkState
+    priority: int
+    generation: int
+    due_at: float | None
+    owner: str | None
+    crashes: int
+    failures: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """depth: number of keys; kinds and states with none are left out. oldest_due: seconds for
+    which the longest waiting due key has been due."""
+
+    depth: Mapping[tuple[Kind, WorkState], int]
+    oldest_due: float
+
+
+class Watch(Protocol):
+    """Tells cheaply whether anybody wrote to the store; for one thread."""
+
+    def changed(self) -> bool:
+        """True when something was committed since the last call, and on the first one."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Queue(Protocol):
     """Durable queue of keys. Five verbs, see the decision record on the work queue."""
 
+    leasing: Leasing
+
     def mark(self, marks: Iterable[Mark]) -> None: ...
     def claim(self, owner: str, limit: int) -> list[Claim]: ...
-    def beat(self, owner: str) -> list[str]:
-        """Extend this owner's leases; returns the keys still held."""
+    def claim_key(self, owner: str, key: str) -> Claim | None:
+        """Claim this very key, due or not, and un-park it; None while somebody else has it."""
+        ...
+
+    def beat(self, owner: str, keys: Collection[str] | None = None) -> list[str]:
+        """Extend this owner's leases (of `keys` only, if given); returns the keys still held.
+        A lease that has ended is not revived."""
         ...
 
     def finish(self, claim: Claim, due_at: float | None) -> bool:
@@ -332,6 +403,20 @@ class Queue(Protocol):
     def holds(self, claim: Claim) -> bool: ...
     def moved(self, claim: Claim) -> bool:
         """A mark arrived since the claim."""
+        ...
+
+    def unpark(self, key: str) -> bool:
+        """Make a parked key due now; False when it was not parked."""
+        ...
+
+    def next_due(self) -> float | None:
+        """When the next key can be claimed; in the past when one can be now."""
+        ...
+
+    def watch(self) -> Watch: ...
+    def stats(self) -> QueueStats: ...
+    def rows(self, limit: int = 1000) -> list[WorkRow]:
+        """Keys with work first, by when it is due."""
         ...
 
 
@@ -366,18 +451,22 @@ class Store(Protocol):
         record: EnvironmentRecord,
         deployments: Iterable[Deployment] = (),
         marks: Iterable[Mark] = (),
+        drop: Iterable[Intent] = (),
     ) -> None:
-        """Also writes deployment rows and wakes the pull requests that show them."""
+        """Also writes deployment rows and wakes the pull requests that show them; `drop` forgets
+        the intents that a sync has taken up."""
         ...
 
     def deployments(self, pull_request: str) -> list[Deployment]: ...
     def deployments_of(self, environment: str, revision: str) -> list[Deployment]: ...
     def intents(self, environment: str) -> list[Intent]: ...
-    def drop_intents(self, intents: Iterable[Intent]) -> None: ...
 
     def bounds(self, key: str) -> list[Bound]: ...
     def keep_bound(self, bound: Bound) -> None: ...
-    def drop_bounds(self, key: str) -> None: ...
+    def drop_bounds(self, key: str, sha: str | None = None) -> None:
+        """Forget the bounds of a key; with `sha` only that one, so that a bound which arrived
+        after the run looked survives."""
+        ...
 
     def status(self, repo: RepoRef, sha: str, context: str) -> Status | None:
         """The status we set last, to write only what changed."""
@@ -392,6 +481,44 @@ class Store(Protocol):
         """Append to the ledger. `facts` is JSON data without secrets."""
         ...
 
+    def ledger(self, limit: int = 100, after_id: int = 0) -> list[LedgerEntry]:
+        """Entries with a greater id, oldest first."""
+        ...
+
+    def put_worker(self, record: WorkerRecord) -> None: ...
+    def workers(self) -> list[WorkerRecord]: ...
+    def sweep(self, now: float) -> int:
+        """Remove what is past its retention; returns how many rows."""
+        ...
+
+    def checkpoint(self) -> bool:
+        """Fold the write-ahead log into the database; False when readers were in the way."""
+        ...
+
+    def about(self) -> dict[str, str]:
+        """Engine, library version and schema, for `/readyz` and `config check`; raises when
+        the database cannot be read."""
+        ...
+
 
 Stop = Callable[[], None]
-"""Called between steps; raises `ClaimLost` or `Superseded` when the run must end."""
+"""Called between steps and before each write; raises `ClaimLost` when the run must end: the lease
+is lost, the claim's limit is reached or the worker is stopping. It does not look for newer marks;
+a run that may stop early asks `Queue.moved` and raises `Superseded`."""
+
+
+class Reconciler(Protocol):
+    """Makes one kind of key true. Called by the worker, from several threads, but never twice at
+    once for one key."""
+
+    def reconcile(self, claim: Claim, stop: Stop) -> float | None:
+        """Observe, decide, act, report. Returns when the key is due next, None for never.
+
+        `Temporary` tries again later, `Superseded` at once, `ClaimLost` ends without a trace;
+        every other error is logged and tried again with growing gaps.
+        """
+        ...
+
+    def report_poison(self, claim: Claim) -> None:
+        """Tell people that this key kills its workers; it is parked afterwards."""
+        ...

@@ -6,8 +6,10 @@ truth (architecture, section 7). Times are seconds since the epoch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from bot.domain.forge import Actor, RepoRef, StatusState
 
@@ -180,3 +182,27 @@ class Enrolment:
     enrolled_at: float
     polled_at: float = 0.0
     heads: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One thing decided or done. Entries are never changed; ids grow."""
+
+    id: int
+    at: float
+    kind: str
+    subject: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker process as it was seen last. id: the owner of its claims."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    started_at: float
+    last_seen: float
+    stopping: bool = False
