@@ -1,0 +1,199 @@
+"""env:<name>: is the wanted revision deployed, healthy, undrifted and reported?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain import report
+from bot.domain.decide import (
+    FAILED,
+    HEALTHY,
+    HELD,
+    Advance,
+    CheckDrift,
+    ContinueSync,
+    EnvironmentFacts,
+    Hold,
+    Idle,
+    Relation,
+    StartSync,
+    Step,
+    config_digest,
+    lag_delay,
+    next_step,
+)
+from bot.domain.environment import Environment, Mode
+from bot.domain.forge import Status, StatusState
+from bot.domain.key import Mark, parse_environment
+from bot.domain.record import Deployment, DeployState, EnvironmentRecord
+from bot.ports import Claim, Clock, Stop, Store
+from bot.reconcilers.drift import DriftWatch
+from bot.reconcilers.sync import Progress, Syncs
+from bot.reconcilers.voice import Voice
+from bot.reconcilers.workshop import Workshop
+
+Environments = Callable[[], Sequence[Environment]]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentReconciler:
+    """The only one that writes to targets, through `Syncs`."""
+
+    environments: Environments
+    store: Store
+    workshop: Workshop
+    voice: Voice
+    clock: Clock
+
+    def reconcile(self, claim: Claim, stop: Stop) -> float | None:
+        environment = self._find(claim.key)
+        if environment is None:
+            return None  # removed from the configuration: nothing is deleted, nothing is done
+        facts, again = self._observe(environment, claim)
+        if again is not None:
+            return again
+        if facts.environment.mode is Mode.OBSERVE:
+            self.store.put_environment(facts.record)
+        return self._act(facts, next_step(facts), claim, stop)
+
+    def report_poison(self, claim: Claim) -> None:
+        """Only say that this environment needs a person: its runs end the worker."""
+        environment = self._find(claim.key)
+        record = self.store.environment(environment.name) if environment else None
+        sha = (record.sync.revision if record.sync else record.head) if record else None
+        if environment and sha:
+            text = "stopped after the worker ended five times on it; an operator must look"
+            self.voice.status(
+                environment.repo, sha, report.deploy_status(environment, StatusState.ERROR, text)
+            )
+
+    def _find(self, key: str) -> Environment | None:
+        name = parse_environment(key)
+        return next((e for e in self.environments() if e.name == name), None)
+
+    def _observe(
+        self, environment: Environment, claim: Claim
+    ) -> tuple[EnvironmentFacts, float | None]:
+        """Fresh facts, and a time to look again when the forge lags behind its own webhook."""
+        record = self.store.environment(environment.name)
+        ref = f"refs/heads/{environment.branch}"
+        head = self.workshop.git.fetch(environment.repo, {ref: None}).get(ref)
+        again = self._lag(environment, claim.key, head)
+        if head != record.head:
+            self._wake_previews(environment, head)
+        record, returned = self._recall(environment, replace(record, head=head))
+        relation = self._relation(environment, record.revision, head)
+        facts = EnvironmentFacts(
+            environment, record, head, relation, tuple(self.store.intents(environment.name)),
+            self.clock.now(), returned, self._same_inputs(environment, record, head, relation),
+        )  # fmt: skip
+        return facts, again
+
+    def _lag(self, environment: Environment, key: str, head: str | None) -> float | None:
+        for bound in self.store.bounds(key):
+            if head and self._reaches(environment, bound.sha, head):
+                continue
+            delay = lag_delay(bound)
+            if delay is not None:
+                self.store.keep_bound(replace(bound, tries=bound.tries + 1))
+                return self.clock.now() + delay
+            self.store.record("bound.given-up", key, {"sha": bound.sha, "head": head})
+        self.store.drop_bounds(key)
+        return None
+
+    def _reaches(self, environment: Environment, sha: str, head: str) -> bool:
+        git = self.workshop.git
+        known = sha == head or git.has(environment.repo, sha)
+        return known and (sha == head or git.is_ancestor(environment.repo, sha, head))
+
+    def _wake_previews(self, environment: Environment, head: str | None) -> None:
+        """The base moved: open previews on this branch may not be true any more."""
+        keys = [
+            p.key
+            for p in self.store.open_previews(environment.repo)
+            if p.base_ref == environment.branch and p.base_sha != head
+        ]
+        self.store.queue.mark(Mark(key) for key in keys)
+
+    def _recall(
+        self, environment: Environment, record: EnvironmentRecord
+    ) -> tuple[EnvironmentRecord, bool]:
+        """After the database was lost the target still knows what it runs."""
+        if record.revision or record.refused or environment.mode is Mode.OBSERVE:
+            return record, False
+        owned = self.workshop.target(environment).owned(environment)
+        if owned is None or owned.revision is None:
+            return record, False
+        return replace(record, revision=owned.revision, identity=owned.identity), True
+
+    def _relation(
+        self, environment: Environment, deployed: str | None, head: str | None
+    ) -> Relation:
+        git, repo = self.workshop.git, environment.repo
+        if deployed is None or head is None:
+            return Relation.FIRST
+        if deployed == head:
+            return Relation.SAME
+        if not git.has(repo, deployed):
+            return Relation.DIVERGED
+        if git.is_ancestor(repo, deployed, head):
+            return Relation.AHEAD
+        return Relation.BEHIND if git.is_ancestor(repo, head, deployed) else Relation.DIVERGED
+
+    def _same_inputs(
+        self, environment: Environment, record: EnvironmentRecord, head: str | None, how: Relation
+    ) -> bool:
+        """Asked only where it can save a sync: a later head on top of a healthy deployment."""
+        if how is not Relation.AHEAD or not head or not record.revision:
+            return False
+        if record.level not in (HEALTHY, FAILED) or record.sync:
+            return False
+        inputs = self.workshop.inputs_at
+        return inputs(environment, record.revision) == inputs(environment, head)
+
+    def _act(self, facts: EnvironmentFacts, step: Step, claim: Claim, stop: Stop) -> float | None:
+        environment, record, now = facts.environment, facts.record, self.clock.now()
+        syncs = Syncs(self.store, self.workshop, self.voice, self.clock)
+        match step:
+            case Idle(due=due):
+                self.store.put_environment(record)
+                return due
+            case Hold(reason=reason):
+                return self._hold(environment, record, reason, facts)
+            case Advance():
+                self.store.put_environment(replace(record, revision=facts.head, refused=None))
+                return now + environment.drift_interval
+            case StartSync():
+                return syncs.start(facts, step, claim, stop)
+            case ContinueSync():
+                return syncs.go_on(facts, claim, stop)
+            case CheckDrift():
+                watch = DriftWatch(self.store, self.workshop, self.clock, syncs)
+                return watch.look(facts, claim, stop)
+
+    def _hold(
+        self,
+        environment: Environment,
+        record: EnvironmentRecord,
+        reason: str,
+        facts: EnvironmentFacts,
+    ) -> float:
+        """Wait for a word: said once on the commit and on the pull requests that it carries."""
+        due = self.clock.now() + environment.drift_interval
+        held = replace(
+            record, refused=facts.head, reason=reason, level=HELD,
+            config_digest=config_digest(environment),
+        )  # fmt: skip
+        if held == record:
+            return due
+        rows: list[Deployment] = []
+        if facts.head:
+            syncs = Syncs(self.store, self.workshop, self.voice, self.clock)
+            progress = Progress(DeployState.HELD, reason)
+            rows = syncs.rows(environment, record.revision, facts.head, progress)
+            status: Status = report.deploy_status(environment, StatusState.PENDING, reason)
+            self.voice.status(environment.repo, facts.head, status)
+        self.store.put_environment(held, rows)
+        self.store.record("sync.held", environment.name, {"revision": facts.head, "why": reason})
+        return due

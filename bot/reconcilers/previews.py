@@ -1,0 +1,182 @@
+"""The preview of an open pull request: made of the merge result, true or made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain import report
+from bot.domain.decide import preview_holds
+from bot.domain.environment import Environment
+from bot.domain.forge import PullRequest, Status, StatusState
+from bot.domain.preview import EnvironmentPreview, Preview, Trouble
+from bot.domain.record import PreviewRecord
+from bot.errors import Temporary
+from bot.ports import Clock, Stop, Store, Tree
+from bot.reconcilers.voice import Voice, digest
+from bot.reconcilers.workshop import Workshop
+
+# A preview with an environment that could not be compared is made again after this time.
+RETRY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is previewed: base and merge result of one head, and what they touch.
+
+    inputs: environment name → digest of its inputs in the merge result, touched ones only.
+    merged: None when Git cannot merge; `conflicts` then names the paths.
+    """
+
+    base_sha: str
+    base: Tree
+    merged: Tree | None
+    inputs: dict[str, str]
+    conflicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """Brings the preview of one pull request up to date."""
+
+    environments: Callable[[], Sequence[Environment]]
+    store: Store
+    workshop: Workshop
+    voice: Voice
+    clock: Clock
+
+    def bring(self, pull: PullRequest, record: PreviewRecord, stop: Stop) -> float | None:
+        """Post what is missing or no longer true. Returns when to look again, if at all.
+
+        stop: called between steps; a preview ends early when a newer fact has arrived."""
+        here = [e for e in self.environments() if e.repo == pull.repo and e.branch == pull.base_ref]
+        if not here:
+            return self._untouched(pull, record, "")
+        if pull.from_fork and record.fork_sha != pull.head_sha:
+            return self._wait_for_release(pull, record)
+        subject = self._subject(pull, here)
+        if preview_holds(record, pull.head_sha, pull.base_ref, subject.inputs):
+            self._keep(record, subject)
+            return None
+        if not subject.inputs and not subject.conflicts:
+            return self._untouched(pull, record, subject.base_sha)
+        return self._make(pull, self._begin(pull, record, subject), subject, here, stop)
+
+    def _subject(self, pull: PullRequest, here: list[Environment]) -> Subject:
+        git, repo = self.workshop.git, pull.repo
+        base_ref = f"refs/heads/{pull.base_ref}"
+        head_ref = f"refs/pull/{pull.number}/head"
+        found = git.fetch(repo, {base_ref: None, head_ref: pull.head_sha})
+        if base_ref not in found:
+            raise Temporary(f"branch {pull.base_ref} was not found in the repository")
+        if found.get(head_ref) != pull.head_sha:
+            raise Temporary("the forge's API and its Git server name different heads", 2.0)
+        base = git.tree(repo, found[base_ref])
+        merge = git.merge(repo, found[base_ref], pull.head_sha)
+        if merge.tree is None:
+            return Subject(found[base_ref], base, None, {}, merge.conflicts or ("?",))
+        merged = git.tree(repo, merge.tree)
+        return Subject(found[base_ref], base, merged, self._touched(here, base, merged))
+
+    def _touched(self, here: list[Environment], base: Tree, merged: Tree) -> dict[str, str]:
+        """Environments whose inputs the merge changes, with the digest of the new inputs."""
+        inputs = {e.name: self.workshop.inputs(e, merged) for e in here}
+        before = {e.name: self.workshop.inputs(e, base) for e in here}
+        return {name: new for name, new in inputs.items() if new != before[name]}
+
+    def _keep(self, record: PreviewRecord, subject: Subject) -> None:
+        """The base moved and nothing that was shown depends on it: nobody is told."""
+        if record.base_sha != subject.base_sha:
+            self.store.put_preview(replace(record, base_sha=subject.base_sha))
+
+    def _make(
+        self,
+        pull: PullRequest,
+        record: PreviewRecord,
+        subject: Subject,
+        here: list[Environment],
+        stop: Stop,
+    ) -> float | None:
+        rows: list[EnvironmentPreview] = []
+        if subject.merged is not None:
+            for environment in (e for e in here if e.name in subject.inputs):
+                stop()
+                rows.append(self.workshop.preview(environment, subject.base, subject.merged))
+        stop()
+        preview = Preview(pull, subject.base_sha, tuple(rows), subject.conflicts)
+        return self._post(preview, record)
+
+    def _begin(self, pull: PullRequest, record: PreviewRecord, subject: Subject) -> PreviewRecord:
+        """Within seconds the head says that its preview is under way, and why."""
+        moved = record.final and record.head_sha == pull.head_sha and record.base_sha not in (
+            "", subject.base_sha)  # fmt: skip
+        status = report.pending_status("base moved" if moved else "previewing")
+        begun = replace(
+            record, head_sha=pull.head_sha, base_ref=pull.base_ref, base_sha=subject.base_sha,
+            open=True, final=False, state=status.state, summary=status.description,
+            inputs=subject.inputs, touched=tuple(subject.inputs),
+        )  # fmt: skip
+        self.store.put_preview(begun)
+        self.voice.preview_status(pull, status)
+        return begun
+
+    def _post(self, preview: Preview, record: PreviewRecord) -> float | None:
+        """Comment, then each environment's status, then the aggregate: it is the last word."""
+        pull = preview.pull
+        marker = self.voice.marker(pull.repo, pull.number, "preview")
+        record = self._comment(pull, record, report.preview_comment(preview, marker))
+        for row in preview.environments:
+            self.voice.status(pull.repo, pull.head_sha, report.preview_status(row))
+        status = report.aggregate_status(preview)
+        unsure = any(r.trouble is Trouble.UNREACHABLE for r in preview.environments)
+        self._final(pull, record, status, final=not unsure)
+        self.store.record("preview", record.key, {
+            "head": pull.head_sha, "base": preview.base_sha, "state": status.state.value,
+            "plans": {r.environment.name: r.plan.digest for r in preview.environments if r.plan},
+        })  # fmt: skip
+        return self.clock.now() + RETRY if unsure else None
+
+    def _final(
+        self, pull: PullRequest, record: PreviewRecord, status: Status, *, final: bool = True
+    ) -> None:
+        self.voice.preview_status(pull, status)
+        self.store.put_preview(
+            replace(
+                record, final=final, state=status.state, summary=status.description,
+                previewed_at=self.clock.now(),
+            )
+        )  # fmt: skip
+
+    def _comment(self, pull: PullRequest, record: PreviewRecord, body: str) -> PreviewRecord:
+        """Write down which comment is ours as soon as it exists."""
+        if record.comment_id and record.comment_digest == digest(body):
+            return record
+        marker = self.voice.marker(pull.repo, pull.number, "preview")
+        written = self.voice.comment(pull.repo, pull.number, marker, body, record.comment_id)
+        record = replace(record, comment_id=written, comment_digest=digest(body), body=body)
+        self.store.put_preview(record)
+        return record
+
+    def _untouched(self, pull: PullRequest, record: PreviewRecord, base_sha: str) -> float | None:
+        """No comment, but the aggregate status. A comment that stands from before says so."""
+        status = Status(report.AGGREGATE, StatusState.SUCCESS, report.UNTOUCHED)
+        seen = replace(
+            record, head_sha=pull.head_sha, base_ref=pull.base_ref, base_sha=base_sha,
+            open=True, inputs={}, touched=(),
+        )  # fmt: skip
+        if record.comment_id:
+            marker = self.voice.marker(pull.repo, pull.number, "preview")
+            seen = self._comment(pull, seen, report.untouched_comment(pull, marker))
+        self._final(pull, seen, status)
+        return None
+
+    def _wait_for_release(self, pull: PullRequest, record: PreviewRecord) -> float | None:
+        """A fork's head is neither fetched nor rendered before a person with write says so."""
+        marker = self.voice.marker(pull.repo, pull.number, "preview")
+        seen = replace(
+            record, head_sha=pull.head_sha, base_ref=pull.base_ref, open=True, inputs={},
+            touched=(),
+        )  # fmt: skip
+        seen = self._comment(pull, seen, report.fork_comment(pull, marker))
+        self._final(pull, seen, report.pending_status("waits for /diff of a person with write"))
+        return None
