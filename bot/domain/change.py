@@ -196,6 +196,12 @@ class Plan:
         return max((c.confidence for c in self.changes), key=order.index, default=Confidence.PROVEN)
 
     @property
+    def verified(self) -> bool:
+        """True when "no change" may be said of what does not change: every object was compared
+        by the server or proven unchanged."""
+        return self.confidence in (Confidence.PROVEN, Confidence.SERVER)
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) over identity, policy and what happens to each object. It holds no SHA,
         resourceVersion or time, so the same change planned twice has the same digest."""

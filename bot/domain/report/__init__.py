@@ -1,0 +1,55 @@
+"""Everything the bot says, and nothing else says anything: comments, statuses, replies.
+
+Pure: equal input gives the equal text, byte for byte. Golden texts are in the test data.
+"""
+
+from __future__ import annotations
+
+from bot.domain.report.marker import DEPLOYMENT, PREVIEW, REPLY, marker
+from bot.domain.report.reply import (
+    help_reply,
+    mistake_reply,
+    public_text,
+    refusal_reply,
+    reply_comment,
+    sync_notice,
+)
+from bot.domain.report.status import (
+    AGGREGATE,
+    BASE_MOVED,
+    PREVIEWING,
+    aggregate_record,
+    aggregate_status,
+    deploy_context,
+    deploy_status,
+    fork_status,
+    pending_status,
+    preview_context,
+    preview_status,
+    shared_status,
+)
+
+__all__ = [
+    "AGGREGATE",
+    "BASE_MOVED",
+    "DEPLOYMENT",
+    "PREVIEW",
+    "PREVIEWING",
+    "REPLY",
+    "aggregate_record",
+    "aggregate_status",
+    "deploy_context",
+    "deploy_status",
+    "fork_status",
+    "help_reply",
+    "marker",
+    "mistake_reply",
+    "pending_status",
+    "preview_context",
+    "preview_status",
+    "public_text",
+    "refusal_reply",
+    "reply_comment",
+    "shared_status",
+    "sync_notice",
+]
