@@ -1,0 +1,1 @@
+"""The HTTP side: takes deliveries in, and tells how the bot is. Enqueues only, never works."""

@@ -1,0 +1,38 @@
+"""The web application: hooks, health and metrics, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flask import Flask
+
+from bot.domain.environment import Environment
+from bot.ports import Clock, Store
+from bot.web import answers
+from bot.web.counts import Counts
+from bot.web.health import Health
+from bot.web.hooks import Receiver
+from bot.web.intake import Intake
+from bot.web.metrics import Metrics
+from bot.web.settings import ReceiverSettings
+
+
+def create_app(
+    settings: ReceiverSettings,
+    store: Store,
+    environments: Callable[[], Sequence[Environment]],
+    clock: Clock,
+    counts: Counts | None = None,
+) -> Flask:
+    """One application for one process; call it after a fork, with a store opened there.
+
+    environments: asked at each delivery and scrape, so that it may change. counts: made before
+    the fork, so that all processes count together; without it this process counts alone.
+    """
+    app = Flask(__name__, static_folder=None)
+    counted = counts or Counts(hook.name for hook in settings.hooks)
+    answers.register(app)
+    Receiver(settings, Intake(store, environments), clock, counted).register(app)
+    Health(settings, store, environments).register(app)
+    Metrics(store, environments, clock, counted).register(app)
+    return app

@@ -1,0 +1,45 @@
+"""`/healthz`: this process answers. `/readyz`: a delivery that arrives now could be stored.
+
+They tell nothing about people or repositories, but `/readyz` names library versions; like
+`/metrics` it is for the operator's network, and a proxy in front should pass on `/hooks/` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flask import Flask, Response
+
+from bot.domain.environment import Environment
+from bot.errors import BotError
+from bot.ports import Store
+from bot.web.answers import answer, document
+from bot.web.settings import ReceiverSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    settings: ReceiverSettings
+    store: Store
+    environments: Callable[[], Sequence[Environment]]
+
+    def register(self, app: Flask) -> None:
+        app.add_url_rule("/healthz", "healthz", self.alive)
+        app.add_url_rule("/readyz", "readyz", self.ready)
+
+    def alive(self) -> Response:
+        return answer(200, "ok")
+
+    def ready(self) -> Response:
+        """200 with what the store says about itself, or 503 with why not."""
+        try:
+            about = self.store.about()
+            enrolled = len(self.store.enrolments())
+        except BotError as error:
+            return answer(503, "not ready", error.public)
+        except Exception as error:  # noqa: BLE001 - a probe answers, whatever is broken
+            return answer(503, "not ready", f"the store failed: {type(error).__name__}")
+        hooks = len(self.settings.hooks)
+        config = {"hooks": hooks, "environments": len(self.environments()), "enrolled": enrolled}
+        return document(200, {"status": "ready", "store": about, "config": config})

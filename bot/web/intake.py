@@ -1,0 +1,148 @@
+"""From a verified event to one transaction of the store, or to the reason why there is none.
+
+A hook speaks for the repositories of its list, and a repository is what it was when it was
+enrolled: its numeric id. A name that was deleted and taken by somebody else is not served, and a
+repository that was renamed is (threat T15).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from bot.domain import command
+from bot.domain.environment import Environment
+from bot.domain.event import CommentCreated, Delivery, Event, Ignored, marks_of
+from bot.domain.forge import RepoRef
+from bot.domain.key import Mark, pull_request_key
+from bot.domain.record import CommandRow, CommandState, Enrolment, PreviewRecord
+from bot.ports import Store
+from bot.web.counts import Outcome
+from bot.web.settings import Hook
+
+# A command that is seen later than this was written for a world that is gone (architecture, §2).
+LATE = 3600.0
+_REMEMBERED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told: HTTP status, outcome and, for what is ignored, why."""
+
+    status: int
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Takes events in. One for each process; safe for its threads."""
+
+    store: Store
+    environments: Callable[[], Sequence[Environment]]
+    _told: set[tuple[str, str]] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+
+    def take(self, hook: Hook, delivery: Delivery, event: Event) -> Answer:
+        """Store the delivery with all that follows from it, in one transaction."""
+        if isinstance(event, Ignored) and event.repo is None:
+            return self._ignore(delivery, 200, event.reason)
+        enrolments = self.store.enrolments()
+        refusal = _refusal(hook, event, enrolments)
+        if refusal:
+            self._tell_once(delivery, event, refusal)
+            return self._ignore(delivery, 202, refusal)
+        if isinstance(event, Ignored):
+            return self._ignore(delivery, 200, event.reason)
+        return self._queue(delivery, event, enrolments)
+
+    def _queue(self, delivery: Delivery, event: Event, enrolments: Sequence[Enrolment]) -> Answer:
+        if isinstance(event, CommentCreated):
+            if not command.parse(event.body):
+                return self._ignore(delivery, 200, "the comment holds no command")
+            row = self._row(delivery, event, enrolments)
+        else:
+            row = None
+        marks = marks_of(event, self.environments())
+        if not marks:
+            return self._ignore(delivery, 200, "no environment follows this branch")
+        return self._accept(delivery, marks, row)
+
+    def _row(
+        self, delivery: Delivery, event: CommentCreated, enrolments: Sequence[Enrolment]
+    ) -> CommandRow:
+        preview = self.store.preview(pull_request_key(event.repo, event.number))
+        enrolled = next(e.enrolled_at for e in enrolments if e.repo == event.repo)
+        return command_row(event, delivery.received_at, enrolled, preview)
+
+    def _ignore(self, delivery: Delivery, status: int, reason: str) -> Answer:
+        self.store.accept(delivery, (), None)
+        return Answer(status, Outcome.IGNORED, reason)
+
+    def _accept(self, delivery: Delivery, marks: Sequence[Mark], row: CommandRow | None) -> Answer:
+        if self.store.accept(delivery, marks, row):
+            return Answer(202, Outcome.QUEUED)
+        return Answer(200, Outcome.DUPLICATE)
+
+    def _tell_once(self, delivery: Delivery, event: Event, refusal: str) -> None:
+        """One ledger line per repository and reason of this process, not one per delivery: the
+        ledger is kept for ever and the sender decides how often it sends."""
+        about = (str(event.repo), refusal)
+        with self._lock:
+            if about in self._told:
+                return
+            if len(self._told) >= _REMEMBERED:
+                self._told.clear()
+            self._told.add(about)
+        facts = {
+            "hook": delivery.hook,
+            "delivery": delivery.id,
+            "event": delivery.event,
+            "body_sha256": hashlib.sha256(delivery.body).hexdigest(),
+            "repository": event.repo_name,
+            "reason": refusal,
+        }
+        self.store.record("delivery.refused", str(event.repo), facts)
+
+
+def _refusal(hook: Hook, event: Event, enrolments: Sequence[Enrolment]) -> str:
+    """Why this hook may not speak for the event's repository now; "" if it may."""
+    repo, name = event.repo, event.repo_name or ""
+    if any(e.repo == repo and hook.speaks_for(e.full_name) for e in enrolments):
+        return ""
+    if not hook.speaks_for(name):
+        return "this hook may not speak for this repository"
+    if _taken(repo, name, enrolments):
+        return "this name was enrolled with another repository id"
+    return "this repository is not enrolled yet"
+
+
+def _taken(repo: RepoRef | None, name: str, enrolments: Sequence[Enrolment]) -> bool:
+    forge = repo.forge if repo else ""
+    return any(e.repo.forge == forge and e.full_name.lower() == name.lower() for e in enrolments)
+
+
+def command_row(
+    event: CommentCreated, received_at: float, enrolled_at: float, preview: PreviewRecord | None
+) -> CommandRow:
+    """The row of a comment that may hold commands.
+
+    It speaks about the head of our newest finished preview, if that was posted before the comment
+    was written: GitHub's comment events carry no SHA. Too old, and it is recorded as expired.
+    """
+    old = event.created_at < enrolled_at or received_at - event.created_at > LATE
+    seen = preview is not None and preview.final and preview.previewed_at <= event.created_at
+    return CommandRow(
+        forge=event.repo.forge,
+        comment_id=event.comment_id,
+        repo=event.repo,
+        pull_request=event.number,
+        actor=event.actor,
+        text=event.body,
+        created_at=event.created_at,
+        received_at=received_at,
+        seen_sha=preview.head_sha if preview and seen else None,
+        state=CommandState.EXPIRED if old else CommandState.NEW,
+    )

@@ -1,0 +1,105 @@
+"""`/metrics` for Prometheus.
+
+Everything but the counts of answers is read from the store at the scrape, so any process of the
+receiver gives the same figures, also those of the worker. Labels are names from the operator's
+configuration; nothing that a stranger chose becomes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+from flask import Flask, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from bot.domain.environment import Environment
+from bot.domain.health import Level
+from bot.ports import Clock, Store
+from bot.web.counts import Counts
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics(Collector):
+    """One registry for each application, never the library's global one."""
+
+    store: Store
+    environments: Callable[[], Sequence[Environment]]
+    clock: Clock
+    counts: Counts
+
+    def register(self, app: Flask) -> None:
+        app.add_url_rule("/metrics", "metrics", self.scrape)
+
+    def scrape(self) -> Response:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE)
+
+    def collect(self) -> Iterator[Metric]:
+        """All families; those of the store only while it can be read."""
+        yield self._deliveries()
+        up = GaugeMetricFamily("gitops_bot_store_up", "1 if the store could be read.")
+        try:
+            families = [*self._queue(), self._workers(), *self._environments()]
+        except Exception as error:  # noqa: BLE001 - a scrape tells that the store is down
+            _log.warning("store not read for metrics", error=type(error).__name__)
+            families = []
+        up.add_metric([], float(bool(families)))
+        yield up
+        yield from families
+
+    def _deliveries(self) -> Metric:
+        family = CounterMetricFamily(
+            "gitops_bot_deliveries", "Webhook deliveries by answer.", labels=["hook", "outcome"]
+        )
+        for hook, outcome, number in self.counts:
+            family.add_metric([hook, outcome], number)
+        return family
+
+    def _queue(self) -> Iterator[Metric]:
+        stats = self.store.queue.stats()
+        depth = GaugeMetricFamily(
+            "gitops_bot_queue_keys", "Keys of the work queue.", labels=["kind", "state"]
+        )
+        for (kind, state), number in sorted(stats.depth.items()):
+            depth.add_metric([kind, state], number)
+        yield depth
+        oldest = GaugeMetricFamily(
+            "gitops_bot_queue_oldest_due_seconds", "How long the longest waiting key is due."
+        )
+        oldest.add_metric([], stats.oldest_due)
+        yield oldest
+
+    def _workers(self) -> Metric:
+        """By number, not by name: a worker's id holds its host. No sample without a worker."""
+        family = GaugeMetricFamily(
+            "gitops_bot_worker_heartbeat_age_seconds", "Since the latest heartbeat of any worker."
+        )
+        seen = [worker.last_seen for worker in self.store.workers()]
+        if seen:
+            family.add_metric([], max(self.clock.now() - max(seen), 0.0))
+        return family
+
+    def _environments(self) -> Iterator[Metric]:
+        deployed, drifted, healthy = (
+            GaugeMetricFamily(f"gitops_bot_environment_{name}", text, labels=["environment"])
+            for name, text in (
+                ("deployed", "1 if a revision is deployed."),
+                ("drifted_objects", "Objects that differ from the deployed revision."),
+                ("healthy", "1 if all objects were healthy when last looked at."),
+            )
+        )
+        for environment in self.environments():
+            record = self.store.environment(environment.name)
+            deployed.add_metric([environment.name], float(record.revision is not None))
+            drifted.add_metric([environment.name], len(record.drifted))
+            healthy.add_metric([environment.name], float(record.level == Level.HEALTHY))
+        yield from (deployed, drifted, healthy)

@@ -1,0 +1,69 @@
+"""Run the web application under gunicorn, from code: no command line, no file, no environment.
+
+Every child process builds its own application after the fork, because database connections must
+not be shared between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+# Forges send about a dozen short headers. Everything here errs to the narrow side.
+LIMITS: dict[str, Any] = {
+    "limit_request_line": 2048,
+    "limit_request_fields": 64,
+    "limit_request_field_size": 4096,
+    "header_map": "refuse",  # `X_Hub_Signature` must not pass for `X-Hub-Signature`
+    "forwarder_headers": "",
+    "forwarded_allow_ips": "",  # nothing here depends on X-Forwarded-*, so nobody may send them
+    "proxy_protocol": "off",
+    "http_protocols": "h1",
+    "keepalive": 0,  # one connection, one delivery: nothing of one request reaches the next
+    "timeout": 30,
+    "graceful_timeout": 20,
+    "worker_connections": 1000,
+    "worker_class": "bot.web.gate.GateWorker",
+    "control_socket_disable": True,
+    "accesslog": None,  # answers are counted; addresses of senders are nobody's business
+    "errorlog": "-",
+    "loglevel": "warning",
+}
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    def __init__(self, build: Callable[[], Flask], options: dict[str, Any]) -> None:
+        self._build = build
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._build()
+
+
+def run_web(
+    build: Callable[[], Flask],
+    bind: str,
+    *,
+    workers: int = 2,
+    threads: int = 4,
+    ready: Callable[[], None] | None = None,
+) -> None:
+    """Serve until SIGTERM (finishes what is under way) or SIGINT. Does not return: gunicorn
+    leaves by `SystemExit`, 0 after a clean stop.
+
+    build: makes the application; called once in each child process, after the fork. bind:
+    `address:port` or `unix:path`. threads: of each process. ready: called in the parent once it
+    listens.
+    """
+    options = {**LIMITS, "bind": bind, "workers": workers, "threads": threads}
+    if ready is not None:
+        options["when_ready"] = lambda _arbiter: ready()
+    _Server(build, options).run()
