@@ -1,0 +1,212 @@
+"""Connections to the database, and the rules that keep SQLite safe under several processes.
+
+Every write transaction begins with BEGIN IMMEDIATE: a transaction that reads first and writes
+later fails at once with "database is locked", whatever the timeout. No connection checkpoints by
+itself or maps the file: before 3.51.3 a commit that restarts the write-ahead log beside a second
+checkpoint can corrupt the file. `checkpoint` is the one place, and holds the writer lock.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, Pool, PoolProxiedConnection, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from bot.errors import Temporary, Unusable
+
+Role = Literal["web", "worker", "cli"]
+
+BUSY_TIMEOUT = 30.0
+# A checkpoint waits for readers while it holds the writer lock, so it gives up sooner.
+CHECKPOINT_TIMEOUT_MS = 2000
+POOL_SIZE = 32
+
+# An acknowledged delivery must survive a power cut (promise P1). What a worker wrote last may
+# be lost then: it is found again by looking at forge and cluster.
+_SYNCHRONOUS = {"web": "FULL", "cli": "FULL", "worker": "NORMAL"}
+_WRITES = "gitops_bot_writes"
+
+
+class Database:
+    """One SQLite file in WAL mode. Safe to use from many threads and, made again in each
+    process, from many processes of one host."""
+
+    def __init__(self, url: str, role: Role) -> None:
+        self.path = _file_of(url)
+        self._engine = _engine(self.path, _SYNCHRONOUS[role])
+        self._writer = self._engine.execution_options(**{_WRITES: True})
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view. Never takes the writer lock."""
+        with _translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that is committed at the end, or not at all."""
+        with _translated(), self._writer.begin() as connection:
+            yield connection
+
+    def prepare(self) -> None:
+        """Make the file, readable by its owner only (it holds deliveries), and switch it to WAL."""
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise Unusable(
+                f"The database {self.path} cannot be opened: {error.strerror}. "
+                "Make its directory and let the bot write to it."
+            ) from error
+        with _translated(), closing(self._engine.raw_connection()) as connection:
+            _switch_to_wal(connection)
+
+    def checkpoint(self) -> bool:
+        """Fold the log into the database and empty it; False when readers were in the way."""
+        with _translated(), closing(self._engine.raw_connection()) as connection:
+            _pragma(connection, f"busy_timeout={CHECKPOINT_TIMEOUT_MS}")
+            try:
+                busy: int = _pragma(connection, "wal_checkpoint(TRUNCATE)")
+            finally:
+                _pragma(connection, f"busy_timeout={int(BUSY_TIMEOUT * 1000)}")
+        return bool(busy == 0)
+
+    def watch(self) -> ChangeWatch:
+        with _translated():
+            return ChangeWatch(self._engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class ChangeWatch:
+    """Sees commits of all other connections by PRAGMA data_version, which costs no lock and no
+    read of the file. Keeps one connection; use it from one thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = engine.raw_connection()
+        self._seen: int | None = None
+
+    def changed(self) -> bool:
+        with _translated():
+            version = _pragma(self._connection, "data_version")
+        changed = version != self._seen
+        self._seen = version
+        return changed
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _file_of(url: str) -> str:
+    try:
+        parsed: URL = make_url(url)
+    except ArgumentError as error:
+        raise Unusable("The store's address is not a URL like sqlite:////var/lib/bot.db") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise Unusable(
+            f"The store cannot be on {parsed.get_backend_name()}: this version supports SQLite "
+            "only. Use sqlite:////absolute/path/to/file.db"
+        )
+    if parsed.query or not parsed.database or ":memory:" in parsed.database:
+        raise Unusable(
+            "The store must be a file, without options, so that web and worker share it. "
+            "Use sqlite:////absolute/path/to/file.db"
+        )
+    return str(Path(parsed.database).absolute())
+
+
+def _engine(path: str, synchronous: str) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=path),
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: sqlite3.Connection, _: object) -> None:
+        for pragma in (
+            f"busy_timeout={int(BUSY_TIMEOUT * 1000)}",
+            f"synchronous={synchronous}",
+            "wal_autocheckpoint=0",
+            "mmap_size=0",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    _engines.add(engine)
+    return engine
+
+
+def _pragma(connection: PoolProxiedConnection, pragma: str) -> Any:
+    """The first column of what it answers; None when it answers nothing."""
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA {pragma}")
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _switch_to_wal(connection: PoolProxiedConnection) -> None:
+    """SQLite does not wait for locks here, so two processes that start together would fail."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        with suppress(sqlite3.OperationalError):
+            if _pragma(connection, "journal_mode=WAL") == "wal":
+                return
+        if time.monotonic() > deadline:
+            raise Unusable(
+                "The database cannot be switched to write-ahead logging. It must be on a local "
+                "disk, writable, and not open in another program."
+            )
+        time.sleep(0.05)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The driver's errors in the bot's words. SQLite's own messages hold no data."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Temporary("The database is busy: all connections are in use.") from error
+    except DBAPIError as error:
+        raise _meaning(error, error.orig) from error
+    except sqlite3.Error as error:
+        raise _meaning(error, error) from error
+
+
+def _meaning(error: Exception, cause: BaseException | None) -> Exception:
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
+        return Temporary(f"The database cannot be used now: {cause}.")
+    if type(cause) is sqlite3.DatabaseError:
+        return Unusable(f"The database is damaged: {cause}. Restore it, or start with a new one.")
+    return error
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_abandoned: list[Pool] = []
+
+
+def _forget_connections() -> None:
+    """After a fork the parent's connections must neither be used nor closed: closing one drops
+    locks that SQLite believes it holds. So they are kept open, untouched."""
+    for engine in list(_engines):
+        _abandoned.append(engine.pool)
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_connections)

@@ -1,0 +1,42 @@
+"""Bring the schema to the newest version that this program knows.
+
+The whole way is one write transaction: it happens entirely or not at all, and of two processes
+that start together the second one waits and finds nothing left to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from bot.errors import Unusable
+
+_SCRIPTS = Path(__file__).with_name("migrations")
+
+
+def upgrade(connection: Connection) -> None:
+    """`Unusable` when a newer version of the bot has written this database."""
+    config = Config()
+    # The configuration parser would take a percent sign in the path for an interpolation.
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    known = ScriptDirectory.from_config(config)
+    current = revision(connection)
+    if current is not None and current not in {s.revision for s in known.walk_revisions()}:
+        raise Unusable(
+            f"The database was written by a newer version of gitops-bot (schema {current}; this "
+            f"one knows up to {known.get_current_head()}). Start that version, or restore a backup."
+        )
+    if current != known.get_current_head():
+        command.upgrade(config, "head")
+
+
+def revision(connection: Connection) -> str | None:
+    """The schema's version; None for an empty database."""
+    return MigrationContext.configure(connection).get_current_revision()
