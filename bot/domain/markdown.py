@@ -124,6 +124,11 @@ def code(text: str, cap: int = NAME_CAP) -> str:
     return f"{ticks}{pad}{shown}{pad}{ticks}"
 
 
+def remark(text: str, cap: int = NAME_CAP) -> str:
+    """A message of a tool or server as one code span; its line ends become spaces."""
+    return code(" ".join(text[: cap * 2].split()) + text[cap * 2 :], cap)
+
+
 def html_code(text: str, cap: int = NAME_CAP) -> str:
     """`<code>` for places where Markdown is not parsed, like a summary line."""
     return f"<code>{html.escape(shortened(text, cap))}</code>"
@@ -144,7 +149,8 @@ def diff_lines(diff: str) -> list[str]:
 
 
 def diff_line(line: str) -> str:
-    if line[0] in "+-@" or (line[0] == " " and _YAML_LINE.match(line)):
+    ours = line[0] in "+-" or line.startswith("@@ ")
+    if ours or (line[0] == " " and _YAML_LINE.match(line)):
         return line
     return "|" + line[1:] if line[0] == " " else "| " + line
 

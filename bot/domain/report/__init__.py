@@ -5,7 +5,15 @@ Pure: equal input gives the equal text, byte for byte. Golden texts are in the t
 
 from __future__ import annotations
 
+from bot.domain.report.deployment import deployment_comment
 from bot.domain.report.marker import DEPLOYMENT, PREVIEW, REPLY, marker
+from bot.domain.report.preview import (
+    LIMIT,
+    fork_comment,
+    preview_comment,
+    preview_history,
+    untouched_comment,
+)
 from bot.domain.report.reply import (
     help_reply,
     mistake_reply,
@@ -33,6 +41,7 @@ __all__ = [
     "AGGREGATE",
     "BASE_MOVED",
     "DEPLOYMENT",
+    "LIMIT",
     "PREVIEW",
     "PREVIEWING",
     "REPLY",
@@ -40,16 +49,21 @@ __all__ = [
     "aggregate_status",
     "deploy_context",
     "deploy_status",
+    "deployment_comment",
+    "fork_comment",
     "fork_status",
     "help_reply",
     "marker",
     "mistake_reply",
     "pending_status",
+    "preview_comment",
     "preview_context",
+    "preview_history",
     "preview_status",
     "public_text",
     "refusal_reply",
     "reply_comment",
     "shared_status",
     "sync_notice",
+    "untouched_comment",
 ]

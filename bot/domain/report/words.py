@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from bot.domain.change import Action, Confidence, Plan
+from bot.domain.change import Action, Change, Confidence, Plan
+from bot.domain.markdown import hidden_characters
 
 # How actions that write are counted, with a typographic minus as in the design's sample.
 SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "−"}
@@ -38,14 +40,20 @@ def short(sha: str) -> str:
     return sha[:7]
 
 
-def effect(plan: Plan) -> str:
-    """`+1 ~2 −1, 1 refused`. "no change" only when the server or a proof says so."""
-    counts = plan.counts()
+def tally(counts: Counter[Action]) -> str:
+    """`+1 ~2 −1, 1 refused`; "" when nothing but unchanged objects is counted."""
     signs = " ".join(f"{sign}{counts[a]}" for a, sign in SIGNS.items() if counts[a])
     parts = [f"{counts[a]} {word}" for a, word in COUNTED.items() if counts[a]]
-    if not signs and not plan.problems:
-        signs = "no change" if plan.verified else "not verified"
     return ", ".join([signs, *parts] if signs else parts)
+
+
+def effect(plan: Plan) -> str:
+    """The tally of a plan. "no change" only when the server or a proof says so."""
+    text = tally(plan.counts())
+    if plan.effective or plan.problems:
+        return text
+    nothing = "no change" if plan.verified else "not verified"
+    return f"{nothing}, {text}" if text else nothing
 
 
 def checked(plan: Plan) -> str:
@@ -55,3 +63,10 @@ def checked(plan: Plan) -> str:
         return CHECKED[plan.confidence]
     count = {level: sum(c.confidence is level for c in plan.changes) for level in levels}
     return ", ".join(f"{CHECKED[level]} ({count[level]})" for level in levels)
+
+
+def hidden_in(change: Change) -> tuple[str, ...]:
+    """Code points in anything shown of the change that cannot be seen as what they are."""
+    shown = [change.diff, str(change.subject), str(change.source or ""), change.reason]
+    shown += [field.path for field in change.fields]
+    return tuple(sorted({point for text in shown for point in hidden_characters(text)}))

@@ -1,0 +1,223 @@
+"""What exactly changes, object by object, folded; and how it shrinks to the room there is.
+
+Steps of shrinking, the least risky object first: whole diff, less context, excerpt, changed fields,
+one line, and at last a number. The risky lines and fields of an object stay longest.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bot.domain.change import Action, Change, Confidence, FieldOwner, Ownership
+from bot.domain.markdown import code, html_code, prose, remark
+from bot.domain.preview import EnvironmentPreview
+from bot.domain.report import diffs
+from bot.domain.report.words import CHECKED, join, many
+from bot.domain.risk import rank, weight_of_path
+
+_DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.DELETE: "deleted",
+    Action.UNCHANGED: "unchanged",
+    Action.KEEP: "kept",
+    Action.REFUSED: "refused",
+    Action.CONFLICT: "in conflict",
+    Action.UNKNOWN: "not compared",
+}
+_VERIFIED = (Confidence.SERVER, Confidence.PROVEN)
+_COMPACT = "**Without their diff, for lack of space:**"
+# Room for the headings and the last line, which are written after the rest was fitted.
+_ROOM_FOR_COUNTS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An equal change in one or more environments. alone: the preview has others, without it."""
+
+    environments: tuple[str, ...]
+    change: Change
+    subjects: tuple[str, ...]
+    alone: bool
+    lines: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        names = join(self.environments, cap=8)
+        return f"{names} only" if self.alone else names
+
+
+def groups_of(previews: Sequence[EnvironmentPreview]) -> list[Group]:
+    """Everything that has something to unfold, the riskiest first; equal diffs once."""
+    found: dict[object, list[tuple[str, Change]]] = {}
+    for preview in previews:
+        for change in preview.plan.changes if preview.plan else ():
+            if change.effective or change.diff:
+                found.setdefault(_key(change), []).append((preview.environment.name, change))
+    ordered = sorted(found.values(), key=lambda same: (rank(same[0][1]), same[0][1].subject))
+    return [_group(same, len(previews)) for same in ordered]
+
+
+def _key(change: Change) -> object:
+    """Namespace and source may differ between environments, what happens may not."""
+    subject = change.subject
+    return (subject.group, subject.kind, subject.name, change.action, change.confidence,
+            change.diff, change.owners, change.warnings, change.reason)  # fmt: skip
+
+
+def _group(same: list[tuple[str, Change]], previews: int) -> Group:
+    names = tuple(name for name, _ in same)
+    change = same[0][1]
+    subjects = tuple(dict.fromkeys(str(c.subject) for _, c in same))
+    lines = tuple(diffs.lines_of(change.diff))
+    return Group(names, change, subjects, len(names) == 1 < previews, lines)
+
+
+def fitted(groups: Sequence[Group], room: int) -> str:
+    """All groups within `room` characters; every one of them is at least counted."""
+    texts = [_first_text(group, room) for group in groups]
+    shapes = [0] * len(groups)
+    total = sum(len(text) + 1 for text in texts) + _ROOM_FOR_COUNTS
+    for step in range(1, len(_STEPS)):
+        for i in reversed(range(len(groups))):
+            if total <= room:
+                break
+            smaller = _STEPS[step](groups[i])
+            if len(smaller) < len(texts[i]):
+                total += len(smaller) - len(texts[i])
+                texts[i], shapes[i] = smaller, step
+    return _assembled(groups, texts, shapes, room)
+
+
+def _first_text(group: Group, room: int) -> str:
+    """The whole diff, or at once an excerpt where the whole could never fit."""
+    return _full(group) if len(group.change.diff) <= room else _STEPS[2](group)
+
+
+def _assembled(
+    groups: Sequence[Group], texts: Sequence[str], shapes: Sequence[int], room: int
+) -> str:
+    """Folds, then lines, then the number of those that found no room at all."""
+    room -= _ROOM_FOR_COUNTS
+    folds: list[str] = []
+    compact: list[str] = []
+    dropped: list[Group] = []
+    for group, text, shape in zip(groups, texts, shapes, strict=True):
+        if len(text) + 1 > room:
+            dropped.append(group)
+            continue
+        room -= len(text) + 1
+        (folds if shape < _FIRST_LINE else compact).append(text)
+    if dropped:
+        compact.append(_counted(dropped))
+    blocks = ["\n".join(folds)] if folds else []
+    blocks += ["\n".join([_COMPACT, "", *compact])] if compact else []
+    return "\n\n".join(blocks)
+
+
+def _counted(groups: Iterable[Group]) -> str:
+    counts = Counter(_DONE[g.change.action] for g in groups for _ in g.environments)
+    parts = [f"{n} {word}" for word, n in sorted(counts.items())]
+    return f"- {many(counts.total(), 'more object')}: {', '.join(parts)}"
+
+
+def _full(group: Group) -> str:
+    return _fold(group, diffs.whole(list(group.lines)))
+
+
+def _narrow(group: Group) -> str:
+    return _fold(group, diffs.narrowed(list(group.lines)))
+
+
+def _excerpt(cap: int) -> Callable[[Group], str]:
+    return lambda group: _fold(group, diffs.excerpt(list(group.lines), cap))
+
+
+def _fold(group: Group, diff: str) -> str:
+    summary = " · ".join([html.escape(group.where), _subjects_html(group), _what(group.change)])
+    parts = [*_notes(group.change), diff if group.lines else _no_diff(group.change)]
+    body = "\n\n".join(parts)
+    return f"<details><summary>{summary}</summary>\n\n{body}\n</details>"
+
+
+def _subjects_html(group: Group) -> str:
+    return ", ".join([html_code(s) for s in group.subjects[:4]] + _more(len(group.subjects), 4))
+
+
+def _more(count: int, shown: int) -> list[str]:
+    return [f"{count - shown} more"] if count > shown else []
+
+
+def _what(change: Change) -> str:
+    """In a summary: what was done, the names of some fields, and doubt where there is some."""
+    words = [_fields_html(change) or _DONE[change.action]]
+    if change.confidence not in _VERIFIED:
+        created = change.action is Action.CREATE and change.confidence is Confidence.SIMULATED
+        words.append("not checked by the server" if created else CHECKED[change.confidence])
+    return " · ".join(words)
+
+
+def _fields_html(change: Change) -> str:
+    if change.action is not Action.UPDATE or not change.fields:
+        return ""
+    names = list(dict.fromkeys(path.rpartition(".")[2] for path in _paths(change)))
+    shown = [html_code(name, 60) for name in names[:3]]
+    rest = len(change.fields) - len(shown)
+    more = f" and {many(rest, 'more field')}" if rest > 0 and len(names) > 3 else ""
+    return ", ".join(shown) + more
+
+
+def _paths(change: Change) -> list[str]:
+    """Changed paths, the weightiest first."""
+    return sorted((f.path for f in change.fields), key=lambda path: (weight_of_path(path), path))
+
+
+def _notes(change: Change) -> list[str]:
+    """What else is known about the object, as a list before its diff."""
+    notes = [f"- from {code(str(change.source))}"] if change.source else []
+    notes += [f"- why: {prose(change.reason)}"] if change.reason else []
+    yielded = [o for o in change.owners if o.decision is Ownership.YIELDED]
+    notes += [_yielded(owner) for owner in yielded[:5]]
+    notes += [f"- {more} fields left to others" for more in _more(len(yielded), 5)]
+    notes += [f"- the server warns: {remark(w)}" for w in change.warnings[:3]]
+    notes += [f"- {more} warnings" for more in _more(len(change.warnings), 3)]
+    return ["\n".join(notes)] if notes else []
+
+
+def _yielded(owner: FieldOwner) -> str:
+    return f"- leaves {code(owner.path)} to {code(owner.manager)}"
+
+
+def _no_diff(change: Change) -> str:
+    return f"The object is {_DONE[change.action]}; there is no diff to show."
+
+
+def _line_with_paths(group: Group) -> str:
+    paths = _paths(group.change)
+    shown = ", ".join([code(path, 100) for path in paths[:12]] + _more(len(paths), 12))
+    what = f"{shown} · {diffs.size(list(group.lines))}" if paths else diffs.size(list(group.lines))
+    return f"- {group.where} · {_subjects(group)} · {_DONE[group.change.action]}: {what}"
+
+
+def _line(group: Group) -> str:
+    fields = len(group.change.fields)
+    count = f", {many(fields, 'field')}" if fields else ""
+    return f"- {group.where} · {_subjects(group)} · {_DONE[group.change.action]}{count}"
+
+
+def _subjects(group: Group) -> str:
+    return ", ".join([code(s) for s in group.subjects[:4]] + _more(len(group.subjects), 4))
+
+
+_STEPS: tuple[Callable[[Group], str], ...] = (
+    _full,
+    _narrow,
+    _excerpt(6_000),
+    _excerpt(1_200),
+    _line_with_paths,
+    _line,
+)
+_FIRST_LINE = 4
