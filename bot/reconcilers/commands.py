@@ -24,11 +24,11 @@ from bot.reconcilers.voice import Voice
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one comment comes to. reply: text of an own comment, "" for none."""
+    """What one comment comes to. replies: paragraphs of an own comment."""
 
     state: CommandState
     reaction: Reaction
-    reply: str = ""
+    replies: tuple[str, ...] = ()
     intents: tuple[Intent, ...] = ()
     record: PreviewRecord | None = None
 
@@ -72,10 +72,9 @@ class Commands:
         if answer.record:
             record = answer.record
             self.store.put_preview(record)
-        if answer.reply:
-            extra = f"{row.comment_id}"
-            marker = self.voice.marker(pull.repo, pull.number, "reply", extra)
-            body = f"{answer.reply}\n\n{marker}"
+        if answer.replies:
+            marker = self.voice.marker(pull.repo, pull.number, report.REPLY, str(row.comment_id))
+            body = report.reply_comment(answer.replies, marker)
             self.voice.comment(pull.repo, pull.number, marker, body, None)
         marks = [Mark(environment_key(i.environment), URGENT) for i in answer.intents]
         self.store.record(
@@ -87,7 +86,9 @@ class Commands:
                 "environments": [i.environment for i in answer.intents],
             },
         )  # fmt: skip
-        self.store.settle_command(row, answer.state, answer.reply, answer.intents, marks)
+        self.store.settle_command(
+            row, answer.state, "\n".join(answer.replies), answer.intents, marks
+        )
         self.voice.react(row.repo, row.comment_id, answer.reaction)
         return record
 
@@ -111,7 +112,7 @@ class Commands:
             total = replace(
                 answer,
                 intents=total.intents + answer.intents,
-                reply="\n\n".join(r for r in (total.reply, answer.reply) if r),
+                replies=total.replies + answer.replies,
                 record=answer.record or total.record,
             )
         return total
@@ -149,7 +150,7 @@ class Commands:
         if not verdict.allowed:
             return _refused(verdict, wanted, row)
         names = [e.name for e in self._here(pull)]
-        return Answer(CommandState.DONE, Reaction.DONE, report.help_reply(names))
+        return Answer(CommandState.DONE, Reaction.DONE, (report.help_reply(names),))
 
     def _diff(
         self,
@@ -159,9 +160,8 @@ class Commands:
         record: PreviewRecord,
         permission: Permission,
     ) -> Answer:
-        verdict = policy.may_preview(row.actor, permission, pull)
-        if verdict.allowed:
-            verdict = policy.about_head(wanted.args, pull)
+        sha = wanted.args[0] if wanted.args else None
+        verdict = policy.may_preview(row.actor, permission, pull, sha)
         if not verdict.allowed:
             return _refused(verdict, wanted, row)
         released = pull.head_sha if pull.from_fork else record.fork_sha
@@ -184,9 +184,9 @@ class Commands:
         if not wanted.args and record.touched:
             names = tuple(n for n in record.touched if n in here)
         if not names:
-            return _mistaken(report.nothing_to_sync(wanted))
+            return _mistaken(_nothing_here(wanted, pull))
         for name in names:
-            verdict = policy.may_sync(row.actor, permission, here[name])
+            verdict = policy.may_sync(row.actor, permission, here[name], pull.repo)
             if not verdict.allowed:
                 return _refused(verdict, wanted, row)
         key = pull_request_key(pull.repo, pull.number)
@@ -201,8 +201,13 @@ class Commands:
 
 def _refused(verdict: Verdict, wanted: Command, row: CommandRow) -> Answer:
     reply = report.refusal_reply(verdict, wanted, row.actor)
-    return Answer(CommandState.REFUSED, Reaction.REFUSED, reply)
+    return Answer(CommandState.REFUSED, Reaction.REFUSED, (reply,))
 
 
 def _mistaken(mistake: Mistake) -> Answer:
-    return Answer(CommandState.REFUSED, Reaction.CONFUSED, report.mistake_reply(mistake))
+    return Answer(CommandState.REFUSED, Reaction.CONFUSED, (report.mistake_reply(mistake),))
+
+
+def _nothing_here(wanted: Command, pull: PullRequest) -> Mistake:
+    problem = f"no environment is deployed from the branch {pull.base_ref}"
+    return Mistake(str(wanted), problem, "/sync [environment…]")

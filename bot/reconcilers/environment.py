@@ -93,13 +93,14 @@ class EnvironmentReconciler:
     def _lag(self, environment: Environment, key: str, head: str | None) -> float | None:
         for bound in self.store.bounds(key):
             if head and self._reaches(environment, bound.sha, head):
+                self.store.drop_bounds(key, bound.sha)
                 continue
             delay = lag_delay(bound)
             if delay is not None:
                 self.store.keep_bound(replace(bound, tries=bound.tries + 1))
                 return self.clock.now() + delay
             self.store.record("bound.given-up", key, {"sha": bound.sha, "head": head})
-        self.store.drop_bounds(key)
+            self.store.drop_bounds(key, bound.sha)
         return None
 
     def _reaches(self, environment: Environment, sha: str, head: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bot.domain import report
 from bot.domain.decide import preview_holds
 from bot.domain.environment import Environment
-from bot.domain.forge import PullRequest, Status, StatusState
+from bot.domain.forge import PullRequest, Status
 from bot.domain.preview import EnvironmentPreview, Preview, Trouble
 from bot.domain.record import PreviewRecord
 from bot.errors import Temporary
@@ -110,7 +110,7 @@ class Previews:
         """Within seconds the head says that its preview is under way, and why."""
         moved = record.final and record.head_sha == pull.head_sha and record.base_sha not in (
             "", subject.base_sha)  # fmt: skip
-        status = report.pending_status("base moved" if moved else "previewing")
+        status = report.pending_status(report.BASE_MOVED if moved else report.PREVIEWING)
         begun = replace(
             record, head_sha=pull.head_sha, base_ref=pull.base_ref, base_sha=subject.base_sha,
             open=True, final=False, state=status.state, summary=status.description,
@@ -123,7 +123,7 @@ class Previews:
     def _post(self, preview: Preview, record: PreviewRecord) -> float | None:
         """Comment, then each environment's status, then the aggregate: it is the last word."""
         pull = preview.pull
-        marker = self.voice.marker(pull.repo, pull.number, "preview")
+        marker = self.voice.marker(pull.repo, pull.number, report.PREVIEW)
         record = self._comment(pull, record, report.preview_comment(preview, marker))
         for row in preview.environments:
             self.voice.status(pull.repo, pull.head_sha, report.preview_status(row))
@@ -151,7 +151,7 @@ class Previews:
         """Write down which comment is ours as soon as it exists."""
         if record.comment_id and record.comment_digest == digest(body):
             return record
-        marker = self.voice.marker(pull.repo, pull.number, "preview")
+        marker = self.voice.marker(pull.repo, pull.number, report.PREVIEW)
         written = self.voice.comment(pull.repo, pull.number, marker, body, record.comment_id)
         record = replace(record, comment_id=written, comment_digest=digest(body), body=body)
         self.store.put_preview(record)
@@ -159,24 +159,24 @@ class Previews:
 
     def _untouched(self, pull: PullRequest, record: PreviewRecord, base_sha: str) -> float | None:
         """No comment, but the aggregate status. A comment that stands from before says so."""
-        status = Status(report.AGGREGATE, StatusState.SUCCESS, report.UNTOUCHED)
+        status = report.aggregate_status(Preview(pull, base_sha))
         seen = replace(
             record, head_sha=pull.head_sha, base_ref=pull.base_ref, base_sha=base_sha,
             open=True, inputs={}, touched=(),
         )  # fmt: skip
         if record.comment_id:
-            marker = self.voice.marker(pull.repo, pull.number, "preview")
+            marker = self.voice.marker(pull.repo, pull.number, report.PREVIEW)
             seen = self._comment(pull, seen, report.untouched_comment(pull, marker))
         self._final(pull, seen, status)
         return None
 
     def _wait_for_release(self, pull: PullRequest, record: PreviewRecord) -> float | None:
         """A fork's head is neither fetched nor rendered before a person with write says so."""
-        marker = self.voice.marker(pull.repo, pull.number, "preview")
+        marker = self.voice.marker(pull.repo, pull.number, report.PREVIEW)
         seen = replace(
             record, head_sha=pull.head_sha, base_ref=pull.base_ref, open=True, inputs={},
             touched=(),
         )  # fmt: skip
         seen = self._comment(pull, seen, report.fork_comment(pull, marker))
-        self._final(pull, seen, report.pending_status("waits for /diff of a person with write"))
+        self._final(pull, seen, report.fork_status(pull))
         return None

@@ -59,16 +59,18 @@ class PullRequestReconciler:
         store, git = self.previews.store, self.previews.workshop.git
         for bound in store.bounds(key):
             if not pull.open or bound.sha == pull.head_sha:
+                store.drop_bounds(key, bound.sha)
                 continue
             known = git.has(pull.repo, bound.sha) and git.has(pull.repo, pull.head_sha)
             if known and git.is_ancestor(pull.repo, bound.sha, pull.head_sha):
+                store.drop_bounds(key, bound.sha)
                 continue
             delay = lag_delay(bound)
             if delay is not None:
                 store.keep_bound(replace(bound, tries=bound.tries + 1))
                 return self.previews.clock.now() + delay
             store.record("bound.given-up", key, {"sha": bound.sha, "head": pull.head_sha})
-        store.drop_bounds(key)
+            store.drop_bounds(key, bound.sha)
         return None
 
     def _close(self, pull: PullRequest, record: PreviewRecord) -> None:
@@ -78,7 +80,7 @@ class PullRequestReconciler:
         if record.comment_id and record.body:
             body = report.preview_history(record.body, pull)
             voice = self.previews.voice
-            marker = voice.marker(pull.repo, pull.number, "preview")
+            marker = voice.marker(pull.repo, pull.number, report.PREVIEW)
             written = voice.comment(pull.repo, pull.number, marker, body, record.comment_id)
             record = replace(record, comment_id=written, comment_digest=digest(body))
         self.previews.store.put_preview(replace(record, open=False, final=True))
@@ -99,7 +101,7 @@ class PullRequestReconciler:
         rows, record = store.deployments(key), store.preview(key) or _fresh(key, pull)
         if not rows:
             return
-        marker = voice.marker(pull.repo, pull.number, "deployment")
+        marker = voice.marker(pull.repo, pull.number, report.DEPLOYMENT)
         body = report.deployment_comment(rows, pull, marker)
         if record.deployment_digest == digest(body):
             return

@@ -1,0 +1,128 @@
+"""The three long-running commands: `serve`, `web`, `worker`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from bot.app import log as logs
+from bot.app.enrol import enrol, wake
+from bot.app.supervisor import CHECKPOINT_EVERY, end_with_parent, supervise
+from bot.app.wiring import App, Role
+from bot.config import Settings, load
+from bot.errors import Permanent
+from bot.web.app import create_app
+from bot.web.server import run_web as serve_web
+from bot.web.settings import Hook, ReceiverSettings
+
+log = structlog.get_logger(__name__)
+
+ENROL_EVERY = 30.0
+SWEEP_EVERY = 3600.0
+
+
+def run_serve(config: Path) -> int:
+    """Web and worker as child processes of this one, which alone checkpoints the database."""
+    app = _app(config, "cli")
+    app.store.migrate()
+    return supervise(str(config.resolve()), app.store.checkpoint)
+
+
+def run_web(config: Path, *, end_with_parent_: bool = False) -> None:
+    """The receiver. Alone it also keeps the write-ahead log bounded."""
+    app = _app(config, "web")
+    app.store.migrate()
+    server = app.settings.server
+    receiver = _receiver(app.settings)
+    if end_with_parent_:
+        end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    else:
+        _every(CHECKPOINT_EVERY, app.store.checkpoint)
+
+    def build() -> object:
+        """After the fork, so that each process has connections of its own."""
+        own = App(app.settings, "web")
+        return create_app(receiver, own.store, own.environments, own.clock)
+
+    serve_web(build, server.listen, workers=server.processes, threads=server.threads)
+
+
+def run_worker(config: Path, *, end_with_parent_: bool = False) -> int:
+    """Claims keys and reconciles them until SIGTERM; then finishes or hands back."""
+    from bot.worker import Worker  # noqa: PLC0415  # the web process never needs it
+
+    app = _app(config, "worker")
+    app.store.migrate()
+    worker = Worker(
+        app.store, app.reconcilers, threads=app.settings.server.workers, clock=app.clock
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    if end_with_parent_:
+        end_with_parent(worker.stop)
+    wake(app)
+    _until_enrolled(app)
+    _every(SWEEP_EVERY, lambda: app.store.sweep(app.clock.now()))
+    worker.run()
+    return 0
+
+
+def _app(config: Path, role: Role) -> App:
+    settings = load(config)
+    logs.configure(_secrets(settings))
+    settings.store.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return App(settings, role)
+
+
+def _secrets(settings: Settings) -> list[str]:
+    wanted = [settings.server.key, *(f.token for f in settings.forges.values())]
+    wanted += [s for hook in settings.hooks.values() for s in hook.secrets]
+    found = []
+    for secret in wanted:
+        try:
+            found.append(secret.reveal())
+        except Permanent:
+            continue  # loading has named it already; there is nothing to strike out
+    return found
+
+
+def _receiver(settings: Settings) -> ReceiverSettings:
+    hooks = tuple(
+        Hook(
+            name,
+            hook.forge,
+            tuple(s.reveal().encode() for s in hook.secrets),
+            frozenset(r.lower() for r in hook.repositories),
+            settings.forges[hook.forge].kind,
+        )
+        for name, hook in settings.hooks.items()
+    )
+    return ReceiverSettings(hooks, settings.server.public_url, settings.server.max_body)
+
+
+def _until_enrolled(app: App) -> None:
+    """A forge that is down at the start delays the enrolment, not the rest."""
+
+    def attempt() -> None:
+        while missing := enrol(app):
+            log.warning("enrolment.waiting", repositories=missing)
+            threading.Event().wait(ENROL_EVERY)
+
+    threading.Thread(target=attempt, name="enrolment", daemon=True).start()
+
+
+def _every(seconds: float, what: Callable[[], object]) -> None:
+    def loop() -> None:
+        while True:
+            threading.Event().wait(seconds)
+            try:
+                what()
+            except Exception:  # a timer that dies of one bad night is worse than a log line
+                log.exception("timer.failed")
+
+    threading.Thread(target=loop, daemon=True).start()
