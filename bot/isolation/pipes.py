@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
+from bot.isolation.start import Child
 from bot.isolation.words import KIB, Limits, OutputTooLarge, ToolTimedOut
 
 CHUNK = 64 * KIB
 
 
 @contextmanager
-def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def ended(process: Child) -> Iterator[None]:
     """Kill the process group and reap, however the block ends. The leader is not reaped before
     the kill, so its number cannot belong to anybody else by then."""
     try:
@@ -32,9 +32,7 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         process.wait()
 
 
-def converse(
-    process: subprocess.Popen[bytes], tool: str, stdin: bytes, limits: Limits
-) -> tuple[bytes, bytes]:
+def converse(process: Child, tool: str, stdin: bytes, limits: Limits) -> tuple[bytes, bytes]:
     """Write `stdin`, read both outputs to their end, wait for the exit. Nothing is unbounded."""
     deadline = time.monotonic() + limits.seconds
     assert process.stdin

@@ -14,6 +14,8 @@ from pathlib import Path
 from bot.errors import Unusable
 from bot.isolation.words import SYSTEM_PATH, Limits, ToolMissing
 
+Child = subprocess.Popen[bytes]
+
 
 def find(name: str, configured: Path | None = None) -> Path:
     """The absolute path of a program: the configured one, else the first beside our interpreter
@@ -35,7 +37,7 @@ def name_of(argv: Sequence[str]) -> str:
 
 def start(
     argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, inherit: Sequence[int]
-) -> subprocess.Popen[bytes]:
+) -> Child:
     if not Path(argv[0]).is_absolute():
         raise ToolMissing(f"{argv[0]} is not an absolute path")
     try:

@@ -66,11 +66,13 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one program may use. seconds: wall clock, and CPU rounded up. memory: bytes of
+    """What one program may use. seconds: wall clock (of one answer for a `Process`). cpu:
+    seconds of the whole run, as much as wall clock if None. memory: bytes of
     private memory (RLIMIT_DATA); the address space may be four times that, because Go reserves
     more than it uses. file: size of one written file. stdout, stderr: bytes."""
 
     seconds: float = 30.0
+    cpu: int | None = None
     memory: int = GIB
     file: int = 256 * MIB
     files: int = 512
@@ -81,7 +83,7 @@ class Limits:
     def rlimits(self) -> dict[str, int]:
         """Names of `resource.RLIMIT_…` without the prefix → soft and hard limit."""
         return {
-            "CPU": math.ceil(self.seconds) + 1,
+            "CPU": self.cpu or math.ceil(self.seconds) + 1,
             "DATA": self.memory,
             "AS": 4 * self.memory,
             "FSIZE": self.file,

@@ -1,0 +1,1 @@
+"""Tests of bot/git, against a real git over real HTTP."""
