@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -17,6 +18,7 @@ from bot.app.wiring import App, Role
 from bot.config import Settings, load
 from bot.errors import Permanent
 from bot.web.app import create_app
+from bot.web.counts import Counts
 from bot.web.server import run_web as serve_web
 from bot.web.settings import Hook, ReceiverSettings
 
@@ -37,17 +39,19 @@ def run_web(config: Path, *, end_with_parent_: bool = False) -> None:
     """The receiver. Alone it also keeps the write-ahead log bounded."""
     app = _app(config, "web")
     app.store.migrate()
+    app.store.close()  # a connection must not be carried through a fork
     server = app.settings.server
     receiver = _receiver(app.settings)
     if end_with_parent_:
         end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
-    else:
-        _every(CHECKPOINT_EVERY, app.store.checkpoint)
+    counts = Counts(hook.name for hook in receiver.hooks)
 
-    def build() -> object:
+    def build() -> Any:
         """After the fork, so that each process has connections of its own."""
         own = App(app.settings, "web")
-        return create_app(receiver, own.store, own.environments, own.clock)
+        if not end_with_parent_:
+            _every(CHECKPOINT_EVERY, own.store.checkpoint)
+        return create_app(receiver, own.store, own.environments, own.clock, counts)
 
     serve_web(build, server.listen, workers=server.processes, threads=server.threads)
 

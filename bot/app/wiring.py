@@ -14,7 +14,8 @@ from bot.domain.environment import Environment
 from bot.domain.forge import RepoRef
 from bot.domain.key import Kind
 from bot.forges.github.client import GitHubForge
-from bot.git.mirror import Mirrors, Remote
+from bot.git.mirror import Mirrors
+from bot.git.program import Remote
 from bot.ports import Reconciler
 from bot.reconcilers.commands import Commands
 from bot.reconcilers.environment import EnvironmentReconciler
@@ -26,7 +27,7 @@ from bot.reconcilers.workshop import Workshop
 from bot.renderers.cache import RenderCache
 from bot.renderers.kustomize import find_tool
 from bot.renderers.pipeline import Renderers
-from bot.store import SqlStore, open_store
+from bot.store.store import SqlStore, open_store
 from bot.targets.kubernetes.credentials import Credentials
 from bot.targets.kubernetes.target import KubernetesTarget
 

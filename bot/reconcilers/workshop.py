@@ -27,7 +27,13 @@ class Workshop:
     targets: Mapping[str, Target]
 
     def inputs(self, environment: Environment, tree: Tree) -> str:
-        return self.renderer.inputs(tree, environment)
+        """Digest of what a render reads. Where that cannot be told, for want of a tool, every
+        change of the repository counts, and the render then says what is wrong."""
+        try:
+            return self.renderer.inputs(tree, environment)
+        except Permanent:
+            root = tree.entry("")
+            return f"unread:{root.id if root else ''}"
 
     def inputs_at(self, environment: Environment, revision: str) -> str:
         return self.inputs(environment, self.git.tree(environment.repo, revision))
