@@ -8,7 +8,7 @@ words.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,12 @@ class Files(ABC):
 
     def resolve(self, path: str) -> str | None:
         """The path after following symlinks inside the tree; None if nothing is there."""
-        waiting, done, hops, why = list(reversed(split(path))), list[str](), 0, ""
+        waiting = [(name, "") for name in reversed(split(path))]
+        done, hops = list[str](), 0
         while waiting:
-            name = waiting.pop()
+            name, link = waiting.pop()
             if name == "..":
-                _leave(done, why)
+                _leave(done, link)
                 continue
             entry = self._peek("/".join([*done, name]))
             if entry is None or (waiting and not _may_have_children(entry)):
@@ -73,18 +74,18 @@ class Files(ABC):
             hops += 1
             if hops > MAX_HOPS:
                 raise Unusable(f"symlink does not end after {MAX_HOPS} steps: {shown(path)}")
-            target = self._target(entry)
-            why = f"{shown(entry.path)} -> {shown(target)}"
-            waiting += [p for p in reversed(target.split("/")) if p not in {"", "."}]
+            waiting += self._steps(entry)
         return "/".join(done)
 
-    def _target(self, link: Entry) -> str:
+    def _steps(self, link: Entry) -> Sequence[tuple[str, str]]:
+        """The components of a link's target, last one first, each with the link for messages."""
         if link.size > MAX_TARGET:
             raise Unusable(f"symlink has a target of {link.size} bytes: {shown(link.path)}")
         target = self._content(link).decode("utf-8", "surrogateescape")
+        told = f"{shown(link.path)} -> {shown(target)}"
         if target.startswith("/"):
-            _leave([], f"{shown(link.path)} -> {shown(target)}")
-        return target
+            _leave([], told)
+        return [(name, told) for name in reversed(target.split("/")) if name not in {"", "."}]
 
     def read(self, path: str) -> bytes:
         """A file's bytes, symlinks followed inside the tree."""

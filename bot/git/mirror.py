@@ -18,7 +18,7 @@ import structlog
 
 from bot.domain.check import Check, Result
 from bot.domain.forge import RepoRef, is_sha
-from bot.errors import BotError, Temporary, Unusable
+from bot.errors import Temporary, Unusable
 from bot.git.faults import Unexplained, remote_fault, scrubbed, too_large
 from bot.git.files import DEFAULT_TREE_LIMITS, TreeLimits
 from bot.git.names import check_ref, check_sha, shown
@@ -169,9 +169,14 @@ class Mirrors:
         args = ["fetch", *options, "--end-of-options", remote.url, *refspecs]
         try:
             self._ask(repo, store, args, remote, lock)
-        except BotError:
-            store.tidy()
+        except Temporary as error:
+            # The kernel stops a write over the limit, and git then dies without a word.
+            if store.unfinished() >= self._limits.fetch:
+                reason = f"one fetch brings more than {self._limits.fetch // MIB} MiB"
+                raise too_large(str(repo), reason) from error
             raise
+        finally:
+            store.tidy()
 
     def _advertised(
         self, repo: RepoRef, which: Sequence[str], lock: int | None = None

@@ -88,6 +88,11 @@ class Store:
         for path in (*locks, *packs.glob("tmp_*"), *packs.glob(".tmp-*")):
             path.unlink(missing_ok=True)
 
+    def unfinished(self) -> int:
+        """Bytes of the largest pack that a git could not finish."""
+        packs = self.path / "objects" / "pack"
+        return max((f.stat().st_size for f in packs.glob("tmp_*")), default=0)
+
     def size(self) -> int:
         """Bytes of all objects on disk."""
         return sum(f.lstat().st_size for f in (self.path / "objects").rglob("*") if f.is_file())
