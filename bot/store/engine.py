@@ -99,7 +99,7 @@ class ChangeWatch:
     def changed(self) -> bool:
         with _translated():
             version = _pragma(self._connection, "data_version")
-        changed = version != self._seen
+        changed: bool = version != self._seen
         self._seen = version
         return changed
 
