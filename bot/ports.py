@@ -58,6 +58,10 @@ class Forge(Protocol):
 
     name: str
 
+    def identity(self) -> Actor:
+        """The bot's own account here. What it wrote itself commands nothing."""
+        ...
+
     def repository(self, full_name: str) -> Repo:
         """Look up `owner/name`. `Permanent` when it does not exist or may not be seen."""
         ...
