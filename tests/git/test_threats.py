@@ -14,7 +14,9 @@ from bot.errors import BotError, Temporary, Unusable
 from bot.git.export import Writer
 from bot.git.files import TreeLimits
 from bot.git.mirror import MirrorLimits
+from bot.git.objects import Objects
 from bot.git.program import Remote
+from bot.git.tree import GitTree
 from bot.isolation import find
 from tests.git.conftest import REPO
 from tests.git.server import GitServer, Origin
@@ -389,12 +391,28 @@ def test_t29_bad_names_are_refused(origin, mirrors, out, name):
     oid = origin.blob(b"1")
     bad = origin.tree([("100644", name.encode("utf-8", "surrogateescape"), oid)])
     origin.commit(origin.tree([("40000", b"d", bad), ("100644", b"ok", oid)]))
-    with pytest.raises(Unusable) as caught:
+
+    def fetch_and_export() -> None:
         sha = mirrors.fetch(REPO, {MAIN: None})[MAIN]
         mirrors.tree(REPO, sha).export(["d"], out)
+
+    with pytest.raises(Unusable) as caught:
+        fetch_and_export()
     assert caught.value.public.isprintable()
     assert len(caught.value.public) < 400
     assert [p for p in out.rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("name", [*BAD_PATHS, "a/../../b", "/etc/x"])
+def test_t29_our_own_check_needs_no_help_from_git(origin, mirrors, out, name):
+    """A tree that was never fetched, and so never checked by Git, is refused as well."""
+    oid = origin.blob(b"1")
+    bad = origin.tree([("100644", name.encode("utf-8", "surrogateescape"), oid)])
+    objects = Objects("x", lambda: mirrors._git.reader(origin.path), lambda: None)
+    with pytest.raises(Unusable, match="path is refused"):
+        GitTree(objects, bad).export([""], out)
+    objects.close()
+    assert list(out.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -412,9 +430,12 @@ def test_t29_a_name_that_is_there_twice_is_refused(origin, mirrors):
     """What a tree says must not depend on who reads it."""
     one, two = origin.blob(b"1"), origin.blob(b"2")
     origin.commit(origin.tree([("100644", b"a", one), ("100644", b"a", two)]))
-    with pytest.raises(Unusable):
-        sha = mirrors.fetch(REPO, {MAIN: None})[MAIN]
-        mirrors.tree(REPO, sha).list("")
+    with pytest.raises(Unusable, match="Git's own check refuses"):
+        mirrors.fetch(REPO, {MAIN: None})
+    objects = Objects("x", lambda: mirrors._git.reader(origin.path), lambda: None)
+    with pytest.raises(Unusable, match="a name is twice"):
+        GitTree(objects, origin.git("rev-parse", "main^{tree}")).list("")
+    objects.close()
 
 
 def test_t30_commits_of_forks_are_not_reachable_from_main(origin, mirrors):
