@@ -139,10 +139,15 @@ def _leading_lines(text: str) -> list[str]:
     """Lines of the first visible paragraph, without HTML comments before it."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     at = 0
-    while at < len(lines) and (not lines[at].strip() or _COMMENT_START.match(lines[at])):
-        at = _after_comment(lines, at) if lines[at].strip() else at + 1
-    end = next((i for i in range(at, len(lines)) if not lines[i].strip()), len(lines))
+    while at < len(lines) and (_blank(lines[at]) or _COMMENT_START.match(lines[at])):
+        at = at + 1 if _blank(lines[at]) else _after_comment(lines, at)
+    end = next((i for i in range(at, len(lines)) if _blank(lines[i])), len(lines))
     return lines[at:end]
+
+
+def _blank(line: str) -> bool:
+    """As CommonMark has it: other spaces, seen or not, are text."""
+    return not line.strip(" \t")
 
 
 def _after_comment(lines: list[str], at: int) -> int:

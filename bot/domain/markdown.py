@@ -42,6 +42,7 @@ _RUNS = {mark: re.compile(re.escape(mark) + "+") for mark in "`~"}
 # free text and gets a mark of ours in front, so that it cannot command another bot.
 _YAML_LINE = re.compile(r"\s+(-( |$)|[A-Za-z0-9_\"'][^\s:]*:( |$))")
 _PLAIN_TOKEN = re.compile(r"[A-Za-z0-9(\"'–][A-Za-z0-9.,;:()\"'%/=?–-]*|[+~−-]\d+[,;]?")
+_PUNCTUATION = re.compile(r"[.,;:)(%–]+")
 _LINKED = re.compile(r"://|www\.|\b[0-9a-f]{7,}\b|\b[A-Z]{2,}-\d", re.IGNORECASE)
 
 
@@ -169,7 +170,15 @@ def prose(text: str) -> str:
     if len(parts) % 2 == 0:
         return _prose_words(text)
     shown = [_prose_words(p) if i % 2 == 0 else code(p) for i, p in enumerate(parts)]
-    return "".join(shown)
+    return _apart(shown)
+
+
+def _apart(parts: list[str]) -> str:
+    """Joined so that two code spans never touch: their backticks would run together."""
+    out = ""
+    for part in parts:
+        out += f" {part}" if out.endswith("`") and part.startswith("`") else part
+    return out
 
 
 def _prose_words(text: str) -> str:
@@ -178,8 +187,8 @@ def _prose_words(text: str) -> str:
 
 
 def _prose_word(word: str) -> str:
-    plain = not word or (_PLAIN_TOKEN.fullmatch(word) and not _LINKED.search(word))
-    return word if plain else code(word)
+    plain = _PLAIN_TOKEN.fullmatch(word) and not _LINKED.search(word)
+    return word if plain or not word or _PUNCTUATION.fullmatch(word) else code(word)
 
 
 def line(text: str, cap: int) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from bot.domain.change import Change, Ownership, Plan
+from bot.domain.change import Action, Change, Ownership, Plan
 from bot.domain.markdown import NAME_CAP, code, fence, prose, quoted_lines, remark
 from bot.domain.preview import EnvironmentPreview, Trouble
 from bot.domain.report.words import join, many
@@ -17,7 +17,7 @@ MESSAGE_LINES, MESSAGE_CAP = 20, 2_000
 
 # What to count, when not every line fits.
 NOUNS = {
-    Risk.LOSES_DATA: "deletion that loses data",
+    Risk.LOSES_DATA: "deletion that may lose data",
     Risk.DELETES: "deletion",
     Risk.NOT_APPLIED: "object that cannot be applied",
     Risk.TAKES_FIELDS: "take-over of fields",
@@ -29,7 +29,7 @@ NOUNS = {
     Risk.KEEPS: "kept object",
 }
 _PLURALS = {
-    Risk.LOSES_DATA: "deletions that lose data",
+    Risk.LOSES_DATA: "deletions that may lose data",
     Risk.NOT_APPLIED: "objects that cannot be applied",
     Risk.TAKES_FIELDS: "take-overs of fields",
     Risk.PERMISSIONS: "changes of permissions",
@@ -124,8 +124,13 @@ def _not_applied(change: Change) -> str:
     contested = [o for o in change.owners if o.decision is Ownership.CONTESTED]
     owners = [f"{code(o.path)} belongs to {code(o.manager)}" for o in contested]
     parts = [join(owners, cap=5)] if owners else []
-    parts += [remark(change.reason, 600)] if change.reason else []
+    parts += [_reason(change)] if change.reason else []
     return f"{lead}{_name(change)}{where}: " + (", ".join(parts) or "no reason was given")
+
+
+def _reason(change: Change) -> str:
+    """Our own words about a conflict; what a server or policy said as it came."""
+    return prose(change.reason) if change.action is Action.CONFLICT else remark(change.reason, 600)
 
 
 def _takes(change: Change) -> str:

@@ -35,8 +35,8 @@ _SAID = {
     DeployState.HEALTHY: "Healthy",
 }
 _LEAD = {
-    DeployState.FAILED: "what failed:",
-    DeployState.DRIFTED: "changed behind Git's back:",
+    DeployState.FAILED: "failed:",
+    DeployState.DRIFTED: "was changed behind Git's back:",
     DeployState.HEALED: "was changed behind Git's back and is as in Git again:",
 }
 _TODO = {

@@ -1,7 +1,7 @@
 """What exactly changes, object by object, folded; and how it shrinks to the room there is.
 
-Steps of shrinking, the least risky object first: whole diff, less context, excerpt, changed fields,
-one line, and at last a number. The risky lines and fields of an object stay longest.
+The least risky object shrinks first: whole diff, less context, excerpt, changed fields, one line,
+and at last a number. The risky lines and fields of an object stay longest.
 """
 
 from __future__ import annotations
@@ -79,42 +79,41 @@ def _group(same: list[tuple[str, Change]], previews: int) -> Group:
 def fitted(groups: Sequence[Group], room: int) -> str:
     """All groups within `room` characters; every one of them is at least counted."""
     texts = [_first_text(group, room) for group in groups]
-    shapes = [0] * len(groups)
+    compact: set[int] = set()
     total = sum(len(text) + 1 for text in texts) + _ROOM_FOR_COUNTS
-    for step in range(1, len(_STEPS)):
+    for longer_than, smaller, one_line in _PASSES:
         for i in reversed(range(len(groups))):
             if total <= room:
-                break
-            smaller = _STEPS[step](groups[i])
-            if len(smaller) < len(texts[i]):
-                total += len(smaller) - len(texts[i])
-                texts[i], shapes[i] = smaller, step
-    return _assembled(groups, texts, shapes, room)
+                return _assembled(groups, texts, compact, room)
+            text = smaller(groups[i]) if len(texts[i]) > longer_than else texts[i]
+            if len(text) < len(texts[i]):
+                total += len(text) - len(texts[i])
+                texts[i] = text
+                compact |= {i} if one_line else set()
+    return _assembled(groups, texts, compact, room)
 
 
 def _first_text(group: Group, room: int) -> str:
     """The whole diff, or at once an excerpt where the whole could never fit."""
-    return _full(group) if len(group.change.diff) <= room else _STEPS[2](group)
+    return _full(group) if len(group.change.diff) <= room else _excerpt(6_000)(group)
 
 
-def _assembled(
-    groups: Sequence[Group], texts: Sequence[str], shapes: Sequence[int], room: int
-) -> str:
+def _assembled(groups: Sequence[Group], texts: list[str], compact: set[int], room: int) -> str:
     """Folds, then lines, then the number of those that found no room at all."""
     room -= _ROOM_FOR_COUNTS
     folds: list[str] = []
-    compact: list[str] = []
+    lines: list[str] = []
     dropped: list[Group] = []
-    for group, text, shape in zip(groups, texts, shapes, strict=True):
-        if len(text) + 1 > room:
+    for i, group in enumerate(groups):
+        if len(texts[i]) + 1 > room:
             dropped.append(group)
             continue
-        room -= len(text) + 1
-        (folds if shape < _FIRST_LINE else compact).append(text)
+        room -= len(texts[i]) + 1
+        (lines if i in compact else folds).append(texts[i])
     if dropped:
-        compact.append(_counted(dropped))
+        lines.append(_counted(dropped))
     blocks = ["\n".join(folds)] if folds else []
-    blocks += ["\n".join([_COMPACT, "", *compact])] if compact else []
+    blocks += ["\n".join([_COMPACT, "", *lines])] if lines else []
     return "\n\n".join(blocks)
 
 
@@ -212,12 +211,14 @@ def _subjects(group: Group) -> str:
     return ", ".join([code(s) for s in group.subjects[:4]] + _more(len(group.subjects), 4))
 
 
-_STEPS: tuple[Callable[[Group], str], ...] = (
-    _full,
-    _narrow,
-    _excerpt(6_000),
-    _excerpt(1_200),
-    _line_with_paths,
-    _line,
+# Passes of shrinking, each from the least risky object up, until everything fits: only folds
+# longer than so many characters, what they become, and whether that is a line instead of a fold.
+# First the giants give way, then the long ones; only then objects lose their diff, the least
+# risky first.
+_PASSES: tuple[tuple[int, Callable[[Group], str], bool], ...] = (
+    (8_000, _narrow, False),
+    (8_000, _excerpt(6_000), False),
+    (3_000, _excerpt(1_500), False),
+    (0, _line_with_paths, True),
+    (0, _line, True),
 )
-_FIRST_LINE = 4

@@ -84,8 +84,8 @@ def _top(preview: Preview, hidden: Hidden, lines: int, rows: int) -> str:
 def _title(preview: Preview) -> str:
     pull = preview.pull
     onto = f"{code(pull.base_ref, 80)} ({code(short(preview.base_sha))})"
-    how = "cannot be merged onto" if preview.conflicts else "merged onto"
-    return f"{_TITLE} of {code(short(pull.head_sha))} {how} {onto}"
+    how = ": cannot be merged onto" if preview.conflicts else " merged onto"
+    return f"{_TITLE} of {code(short(pull.head_sha))}{how} {onto}"
 
 
 def _conflicts(preview: Preview, cap: int) -> str:

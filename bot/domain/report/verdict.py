@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bot.domain.change import Plan
+from bot.domain.environment import Mode
 from bot.domain.forge import StatusState
 from bot.domain.preview import EnvironmentPreview, Preview, Trouble
 from bot.domain.report.dangers import counted
@@ -60,8 +61,9 @@ def _unsure(preview: EnvironmentPreview) -> str:
 
 def _looks(shown: Sequence[EnvironmentPreview]) -> Iterable[str]:
     """Reasons to look, each with its environments. What a required environment forbids is said
-    already."""
-    plans = {e.environment.name: e.plan for e in shown if e.plan}
+    already, and in one that is only observed nothing will happen."""
+    writing = [e for e in shown if e.environment.mode is Mode.DEPLOY]
+    plans = {e.environment.name: e.plan for e in writing if e.plan}
     for risk, (count, names) in sorted(_risks(plans).items()):
         if risk is not Risk.NOT_APPLIED:
             yield f"{counted(risk, count)} in {_bold(names)}"
@@ -70,7 +72,7 @@ def _looks(shown: Sequence[EnvironmentPreview]) -> Iterable[str]:
         if plan.takes_over:
             yield f"**{name}** takes over {many(len(plan.takes_over), 'existing object')}"
         if plan.prune_blocked:
-            yield f"nothing is deleted in **{name}**"
+            yield f"nothing would be deleted in **{name}**, see below"
     vague = [n for n, p in plans.items() if not (p.effective or p.problems or p.verified)]
     if vague:
         yield f"nothing was verified in {_bold(vague)}"
@@ -96,12 +98,19 @@ def _bold(names: Sequence[str]) -> str:
 
 
 def _safe(shown: Sequence[EnvironmentPreview]) -> str:
-    effects = {e.environment.name: len(e.plan.effective) for e in shown if e.plan}
+    writing = [e for e in shown if e.environment.mode is Mode.DEPLOY]
+    effects = {e.environment.name: len(e.plan.effective) for e in writing if e.plan}
     changing = [name for name, objects in effects.items() if objects]
     if not changing:
-        return "nothing changes" if shown else "no environment is touched"
+        return _nothing(shown, writing)
     objects = sum(effects.values())
     return (
         f"{many(objects, 'object')} {'changes' if objects == 1 else 'change'} in "
         f"{_bold(changing)}, nothing is deleted"
     )
+
+
+def _nothing(shown: Sequence[EnvironmentPreview], writing: Sequence[EnvironmentPreview]) -> str:
+    if not shown:
+        return "no environment is touched"
+    return "nothing changes" if writing else "nothing is deployed, these environments are observed"
