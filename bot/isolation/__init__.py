@@ -12,6 +12,7 @@ without a network. Without one it is git: trusted code, hostile data.
 
 from __future__ import annotations
 
+from bot.isolation.probe import Protections, probe, undumpable
 from bot.isolation.process import Process
 from bot.isolation.run import best_tier, run
 from bot.isolation.start import find
@@ -39,6 +40,7 @@ __all__ = [
     "Limits",
     "OutputTooLarge",
     "Process",
+    "Protections",
     "Sandbox",
     "Tier",
     "ToolFailed",
@@ -46,5 +48,7 @@ __all__ = [
     "ToolTimedOut",
     "best_tier",
     "find",
+    "probe",
     "run",
+    "undumpable",
 ]

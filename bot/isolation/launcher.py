@@ -132,7 +132,7 @@ def new_root(plan: dict[str, Any]) -> None:
             show(root, path)
     scratch = root + plan["scratch"]
     os.makedirs(scratch, exist_ok=True)  # noqa: PTH103
-    size = f"size={plan['scratch_bytes']},nr_inodes=65536,mode=0700"
+    size = f"size={plan['scratch_bytes']},nr_inodes=8192,mode=0700"
     mount("none", scratch, "tmpfs", MS_NOSUID | MS_NODEV, size)
     private_directories(scratch)
     fix(root, ATTR_READ_ONLY, 0)

@@ -24,7 +24,7 @@ _SETUP_FAILED = 125
 
 
 @dataclass(frozen=True, slots=True)
-class _Command:
+class Command:
     """What `run` was asked for."""
 
     argv: Sequence[str]
@@ -52,7 +52,7 @@ def run(
     but for the private directories of a sandbox. `inherit`: file descriptors it keeps (not with
     a sandbox). Raises `ToolMissing`, `ToolTimedOut`, `OutputTooLarge`; any exit code is a
     result, not an error."""
-    command = _Command(argv, env or {}, cwd, stdin, limits)
+    command = Command(argv, env or {}, cwd, stdin, limits)
     if tier is None:
         return _plain(command, inherit)
     have = best_tier()
@@ -64,7 +64,7 @@ def run(
     return sandboxed(command, tier, have)
 
 
-def _plain(command: _Command, inherit: Sequence[int]) -> Completed:
+def _plain(command: Command, inherit: Sequence[int]) -> Completed:
     started = time.monotonic()
     process = start(command.argv, command.env, command.cwd, inherit)
     with ended(process):
@@ -73,7 +73,7 @@ def _plain(command: _Command, inherit: Sequence[int]) -> Completed:
     return Completed(process.returncode, out, err, time.monotonic() - started)
 
 
-def sandboxed(command: _Command, sandbox: Sandbox, tier: Tier) -> Completed:
+def sandboxed(command: Command, sandbox: Sandbox, tier: Tier) -> Completed:
     """Run in exactly this tier; `Unusable` if the machine cannot."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gitops-bot-") as scratch, _pipe() as status:
@@ -88,7 +88,7 @@ def sandboxed(command: _Command, sandbox: Sandbox, tier: Tier) -> Completed:
     return Completed(process.returncode, out, err, time.monotonic() - started)
 
 
-def _plan(command: _Command, sandbox: Sandbox, tier: Tier, scratch: str) -> dict[str, Any]:
+def _plan(command: Command, sandbox: Sandbox, tier: Tier, scratch: str) -> dict[str, Any]:
     """What the launcher is told. The program, its directory and what is readable are real
     paths, so that a link among them cannot lead anywhere else later."""
     cwd = [command.cwd] if command.cwd else []
@@ -150,7 +150,7 @@ def best_tier() -> Tier:
         return Tier.BASIC
     for tier in (Tier.NAMESPACES, Tier.LANDLOCK):
         with suppress(Permanent):
-            true = _Command([str(find("true"))], {}, None, b"", DEFAULT_LIMITS)
+            true = Command([str(find("true"))], {}, None, b"", DEFAULT_LIMITS)
             if sandboxed(true, Sandbox(), tier).code == 0:
                 return tier
     return Tier.BASIC
