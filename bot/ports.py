@@ -272,8 +272,17 @@ class Target(Protocol):
 
     name: str
 
-    def preview(self, environment: Environment, manifests: Sequence[Manifest]) -> Plan:
-        """Plan with the preview credential; cannot write. Per-object refusals are in the plan."""
+    def preview(
+        self,
+        environment: Environment,
+        manifests: Sequence[Manifest],
+        base: Sequence[Manifest] | None = None,
+    ) -> Plan:
+        """Plan with the preview credential; cannot write. Per-object refusals are in the plan.
+
+        base: the rendering of the base branch. A Secret that differs from it is compared with it
+        only, key by key, and never with the live one: that would confirm a guessed value.
+        """
         ...
 
     def plan(self, environment: Environment, manifests: Sequence[Manifest]) -> Prepared:
@@ -293,9 +302,16 @@ class Target(Protocol):
         ...
 
     def health(
-        self, environment: Environment, generations: Mapping[str, int]
+        self,
+        environment: Environment,
+        generations: Mapping[str, int],
+        observer: WriteObserver | None = None,
     ) -> list[ObjectHealth]:
-        """Health of the inventory's objects, judged against `str(subject)` → generation."""
+        """Health of the inventory's objects, judged against `str(subject)` → generation.
+
+        With an observer, a Job that has just succeeded is written down in the inventory, so that
+        it is not run again when its object is gone.
+        """
         ...
 
     def check(self, environment: Environment) -> list[Check]: ...

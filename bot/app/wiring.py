@@ -16,7 +16,7 @@ from bot.domain.key import Kind
 from bot.forges.github.client import GitHubForge
 from bot.git.mirror import Mirrors
 from bot.git.program import Remote
-from bot.ports import Reconciler
+from bot.ports import Reconciler, Target
 from bot.reconcilers.commands import Commands
 from bot.reconcilers.environment import EnvironmentReconciler
 from bot.reconcilers.previews import Previews
@@ -29,7 +29,6 @@ from bot.renderers.kustomize import find_tool
 from bot.renderers.pipeline import Renderers
 from bot.store.store import SqlStore, open_store
 from bot.targets.kubernetes.credentials import Credentials
-from bot.targets.kubernetes.target import KubernetesTarget
 
 
 class SystemClock:
@@ -61,13 +60,15 @@ class App:
     def forges(self) -> Mapping[str, GitHubForge]:
         return {
             name: GitHubForge(
-                name, forge.api_url, forge.token.reveal, web_url=forge.url, clock=self.clock
+                name, forge.api_url, forge.token.reveal, url=forge.url, clock=self.clock
             )
             for name, forge in self.settings.forges.items()
         }
 
     @cached_property
-    def targets(self) -> Mapping[str, KubernetesTarget]:
+    def targets(self) -> Mapping[str, Target]:
+        from bot.targets.kubernetes.target import KubernetesTarget  # noqa: PLC0415  # costs 0.25 s
+
         return {
             name: KubernetesTarget(
                 name, _credentials(target.preview), _credentials(target.apply), clock=self.clock
@@ -101,6 +102,13 @@ class App:
             if key in known:
                 found.append(settings.bind(name, known[key]))
         return found
+
+    def close(self) -> None:
+        """End what was built: database connections and long-lived git processes."""
+        built = vars(self)
+        for name in ("git", "store"):
+            if name in built:
+                built[name].close()
 
     @cached_property
     def reconcilers(self) -> Mapping[Kind, Reconciler]:

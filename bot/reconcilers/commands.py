@@ -49,8 +49,9 @@ class Commands:
                 self.store.settle_command(row, CommandState.EXPIRED, "seen too late")
                 continue
             found = command.parse(row.text)
-            if row.actor.is_bot or not found:
-                why = "written by a bot" if row.actor.is_bot else "holds no command"
+            own = self.voice.forge(row.repo).identity().id
+            if row.actor.is_bot or row.actor.id == own or not found:
+                why = "holds no command" if not found else "written by a bot"
                 self.store.settle_command(row, CommandState.IGNORED, why)
                 continue
             record = self._run(row, pull, record, found)

@@ -73,7 +73,7 @@ def test_a_right_that_was_taken_away_while_the_command_waited_is_gone(world: Wor
 def test_t84_an_edited_comment_is_no_command(world: World, number: int):
     """Only what was written first counts, also for the poll."""
     comment = world.forge.comment(world.repo, world.bob, number, "nice")
-    world.settle()
+    world.wait(2)
     world.forge.edit_comment(world.repo, world.bob, comment, "/sync dev")
     world.wait(130)
 

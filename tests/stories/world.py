@@ -127,6 +127,7 @@ environments:
         self._server.shutdown()
         self._server.server_close()
         self.forge.stop()
+        self.app.close()
 
     # Time and work.
 

@@ -77,7 +77,20 @@ def _text(
     rows: Sequence[Deployment], pull: PullRequest, marker: str, lines: int, cap: int
 ) -> str:  # fmt: skip
     sections = [s for row in rows if (s := _section(row, lines, cap))]
-    return "\n\n".join([_title(pull, rows), _summary(rows), _table(rows), *sections, marker])
+    whose = _whose(pull)
+    return "\n\n".join(
+        [_title(pull, rows), _summary(rows), *whose, _table(rows), *sections, marker]
+    )
+
+
+def _whose(pull: PullRequest) -> list[str]:
+    """On an open pull request a reader could take the deployment for that of its commits."""
+    if not pull.open:
+        return []
+    base = code(pull.base_ref, 80)
+    return [
+        f"This is the head of {base}: `/sync` never deploys the commits of an open pull request."
+    ]
 
 
 def _title(pull: PullRequest, rows: Sequence[Deployment]) -> str:
