@@ -17,6 +17,7 @@ from bot.app.supervisor import CHECKPOINT_EVERY, end_with_parent, supervise
 from bot.app.wiring import App, Role
 from bot.config import Settings, load
 from bot.errors import Permanent
+from bot.isolation import undumpable
 from bot.web.app import create_app
 from bot.web.counts import Counts
 from bot.web.server import run_web as serve_web
@@ -77,6 +78,7 @@ def run_worker(config: Path, *, end_with_parent_: bool = False) -> int:
 
 
 def _app(config: Path, role: Role) -> App:
+    undumpable()  # what a renderer of the same user could read of this process, it cannot
     settings = load(config)
     logs.configure(_secrets(settings))
     settings.store.directory.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -18,6 +18,7 @@ from bot.domain.key import (
     environment_key,
     pull_request_key,
 )
+from bot.domain.record import PreviewRecord
 
 # A pull request event waits for two quiet seconds, but never more than fifteen: pushes and
 # label edits come in bursts, and one preview answers all of them (workqueue notes, section 5).
@@ -81,8 +82,12 @@ class Ignored:
 Event = PullRequestChanged | BranchPushed | CommentCreated | Ignored
 
 
-def marks_of(event: Event, environments: Iterable[Environment]) -> tuple[Mark, ...]:
-    """The keys an event wakes. A comment wakes its pull request at once, without quiet time."""
+def marks_of(
+    event: Event, environments: Iterable[Environment], previews: Iterable[PreviewRecord] = ()
+) -> tuple[Mark, ...]:
+    """The keys an event wakes. A comment wakes its pull request at once, without quiet time; a
+    push also wakes the open pull requests of `previews` that merge into the branch, because
+    what they show may not be true any more."""
     match event:
         case PullRequestChanged(repo=repo, number=number, head_sha=head):
             key = pull_request_key(repo, number)
@@ -91,6 +96,7 @@ def marks_of(event: Event, environments: Iterable[Environment]) -> tuple[Mark, .
             return (Mark(pull_request_key(repo, number), URGENT),)
         case BranchPushed(repo=repo, branch=branch, after=after):
             wanted = [e for e in environments if e.repo == repo and e.branch == branch]
-            return tuple(Mark(environment_key(e.name), URGENT, bound=after) for e in wanted)
+            moved = [Mark(p.key) for p in previews if p.base_ref == branch]
+            return (*(Mark(environment_key(e.name), URGENT, bound=after) for e in wanted), *moved)
         case Ignored():
             return ()
