@@ -23,7 +23,9 @@ from gunicorn.util import close_graceful  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
 HEADERS = 10.0  # seconds until the headers must be complete
-REQUEST = 15.0  # seconds for body and answer; forges give up after ten
+# Seconds for body and answer. Longer than the store waits for its lock, so that a delivery that
+# could not be stored is told so (503) and not cut off.
+REQUEST = 40.0
 _PEEK = 32_768  # more headers than this go to gunicorn's own limits
 _LINGER = 1.0
 _WOULD_BLOCK = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)

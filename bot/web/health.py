@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from flask import Flask, Response
 
 from bot.domain.environment import Environment
-from bot.errors import BotError
+from bot.errors import BotError, Unusable
 from bot.ports import Store
 from bot.web.answers import answer, document
 from bot.web.settings import ReceiverSettings
@@ -34,7 +34,7 @@ class Health:
     def ready(self) -> Response:
         """200 with what the store says about itself, or 503 with why not."""
         try:
-            about = self.store.about()
+            about = self._about()
             enrolled = len(self.store.enrolments())
         except BotError as error:
             return answer(503, "not ready", error.public)
@@ -43,3 +43,10 @@ class Health:
         hooks = len(self.settings.hooks)
         config = {"hooks": hooks, "environments": len(self.environments()), "enrolled": enrolled}
         return document(200, {"status": "ready", "store": about, "config": config})
+
+    def _about(self) -> dict[str, str]:
+        """Engine, library version and schema; where the file lies stays inside."""
+        about = self.store.about()
+        if about.get("schema", "none") == "none":
+            raise Unusable("The database has no schema yet.")
+        return {key: about[key] for key in ("engine", "version", "schema") if key in about}

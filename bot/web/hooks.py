@@ -115,7 +115,7 @@ class Receiver:
 def _tell_failure(delivery: Delivery, error: Exception) -> None:
     """An outage in one line; anything else with the place in our code that failed. Never the
     error's own text or a frame's variables: a database quotes values, and those hold the body."""
-    about = {"hook": delivery.hook, "delivery": delivery.id, "event": delivery.event}
+    about = {"hook": delivery.hook, "delivery": delivery.id, "sent_as": delivery.event}
     if isinstance(error, Temporary):
         _log.warning("delivery not stored", error=error.public, **about)
         return

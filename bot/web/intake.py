@@ -16,14 +16,12 @@ from bot.domain import command
 from bot.domain.environment import Environment
 from bot.domain.event import CommentCreated, Delivery, Event, Ignored, marks_of
 from bot.domain.forge import RepoRef
-from bot.domain.key import Mark, pull_request_key
-from bot.domain.record import CommandRow, CommandState, Enrolment, PreviewRecord
+from bot.domain.key import pull_request_key
+from bot.domain.record import CommandRow, Enrolment, PreviewRecord
 from bot.ports import Store
 from bot.web.counts import Outcome
 from bot.web.settings import Hook
 
-# A command that is seen later than this was written for a world that is gone (architecture, §2).
-LATE = 3600.0
 _REMEMBERED = 1024
 
 
@@ -56,46 +54,32 @@ class Intake:
             return self._ignore(delivery, 202, refusal)
         if isinstance(event, Ignored):
             return self._ignore(delivery, 200, event.reason)
-        return self._queue(delivery, event, enrolments)
+        return self._queue(delivery, event)
 
-    def _queue(self, delivery: Delivery, event: Event, enrolments: Sequence[Enrolment]) -> Answer:
+    def _queue(self, delivery: Delivery, event: Event) -> Answer:
+        row = None
         if isinstance(event, CommentCreated):
             if not command.parse(event.body):
                 return self._ignore(delivery, 200, "the comment holds no command")
-            row = self._row(delivery, event, enrolments)
-        else:
-            row = None
-        marks = marks_of(event, self.environments())
+            preview = self.store.preview(pull_request_key(event.repo, event.number))
+            row = command_row(event, delivery.received_at, preview)
+        marks = marks_of(event, self.environments(), self.store.open_previews(event.repo))
         if not marks:
             return self._ignore(delivery, 200, "no environment follows this branch")
-        return self._accept(delivery, marks, row)
-
-    def _row(
-        self, delivery: Delivery, event: CommentCreated, enrolments: Sequence[Enrolment]
-    ) -> CommandRow:
-        preview = self.store.preview(pull_request_key(event.repo, event.number))
-        enrolled = next(e.enrolled_at for e in enrolments if e.repo == event.repo)
-        return command_row(event, delivery.received_at, enrolled, preview)
+        if self.store.accept(delivery, marks, row):
+            return Answer(202, Outcome.QUEUED)
+        return Answer(200, Outcome.DUPLICATE)
 
     def _ignore(self, delivery: Delivery, status: int, reason: str) -> Answer:
         self.store.accept(delivery, (), None)
         return Answer(status, Outcome.IGNORED, reason)
 
-    def _accept(self, delivery: Delivery, marks: Sequence[Mark], row: CommandRow | None) -> Answer:
-        if self.store.accept(delivery, marks, row):
-            return Answer(202, Outcome.QUEUED)
-        return Answer(200, Outcome.DUPLICATE)
-
     def _tell_once(self, delivery: Delivery, event: Event, refusal: str) -> None:
         """One ledger line per repository and reason of this process, not one per delivery: the
         ledger is kept for ever and the sender decides how often it sends."""
         about = (str(event.repo), refusal)
-        with self._lock:
-            if about in self._told:
-                return
-            if len(self._told) >= _REMEMBERED:
-                self._told.clear()
-            self._told.add(about)
+        if about in self._told:
+            return
         facts = {
             "hook": delivery.hook,
             "delivery": delivery.id,
@@ -105,6 +89,10 @@ class Intake:
             "reason": refusal,
         }
         self.store.record("delivery.refused", str(event.repo), facts)
+        with self._lock:
+            if len(self._told) >= _REMEMBERED:
+                self._told.clear()
+            self._told.add(about)
 
 
 def _refusal(hook: Hook, event: Event, enrolments: Sequence[Enrolment]) -> str:
@@ -125,14 +113,14 @@ def _taken(repo: RepoRef | None, name: str, enrolments: Sequence[Enrolment]) -> 
 
 
 def command_row(
-    event: CommentCreated, received_at: float, enrolled_at: float, preview: PreviewRecord | None
+    event: CommentCreated, received_at: float, preview: PreviewRecord | None
 ) -> CommandRow:
     """The row of a comment that may hold commands.
 
     It speaks about the head of our newest finished preview, if that was posted before the comment
-    was written: GitHub's comment events carry no SHA. Too old, and it is recorded as expired.
+    was written: GitHub's comment events carry no SHA. Whether it comes too late, and whether its
+    author may, is decided when it is run.
     """
-    old = event.created_at < enrolled_at or received_at - event.created_at > LATE
     seen = preview is not None and preview.final and preview.previewed_at <= event.created_at
     return CommandRow(
         forge=event.repo.forge,
@@ -144,5 +132,4 @@ def command_row(
         created_at=event.created_at,
         received_at=received_at,
         seen_sha=preview.head_sha if preview and seen else None,
-        state=CommandState.EXPIRED if old else CommandState.NEW,
     )
