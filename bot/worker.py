@@ -20,6 +20,7 @@ from enum import StrEnum
 
 import structlog
 
+from bot import __version__
 from bot.domain.key import Kind, kind_of
 from bot.domain.record import WorkerRecord
 from bot.errors import BotError, ClaimLost, Permanent, Superseded, Temporary
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 # The write-ahead log has no notification; looking whether it grew costs a few microseconds.
 WATCH_EVERY = 0.1
+# After an error of the database.
+PAUSE = 1.0
 # A run hears this long before its limit that it must end, so that only a hung one gets there.
 NOTICE = 10.0
 GRACE = 20.0
@@ -87,7 +90,7 @@ class Worker:
         reconcilers: Mapping[Kind, Reconciler],
         *,
         clock: Clock,
-        version: str,
+        version: str = __version__,
         threads: int = 4,
         grace: float = GRACE,
         leave: Callable[[int], object] = os._exit,
@@ -105,7 +108,7 @@ class Worker:
         self._lock = threading.Lock()
         self._work: queues.SimpleQueue[Run | None] = queues.SimpleQueue()
         self._wake = threading.Event()
-        self._stopping = threading.Event()
+        self._stopping = False
         self._drained = threading.Event()
 
     def run(self) -> None:
@@ -123,22 +126,22 @@ class Worker:
         log.info("worker stopped", worker=self.id)
 
     def stop(self) -> None:
-        """Only sets flags, so a signal handler may call it."""
-        self._stopping.set()
-        self._wake.set()
+        """Only sets a flag, which is looked at every `WATCH_EVERY`: a signal handler may call it,
+        and must not take the lock inside an event that the interrupted code may hold."""
+        self._stopping = True
 
     # dispatching
 
     def _dispatch(self) -> None:
         watch: Watch | None = None
-        while not self._stopping.is_set():
+        while not self._stopping:
             try:
                 watch = watch or self._queue.watch()
                 self._claim()
                 self._sleep(watch)
             except (Temporary, Permanent) as error:
                 log.warning("cannot claim", error=error.public)
-                self._stopping.wait(1.0)
+                self._wake.wait(PAUSE)
         if watch is not None:
             watch.close()
 
@@ -155,7 +158,7 @@ class Worker:
         """Until a slot is free and something is due, or may be."""
         watch.changed()
         due = self._queue.next_due()
-        while not self._wake.wait(WATCH_EVERY):
+        while not (self._stopping or self._wake.wait(WATCH_EVERY)):
             if len(self._running()) >= self._threads:
                 continue
             if watch.changed():
@@ -245,10 +248,14 @@ class Worker:
     def _beat(self) -> bool:
         """False when the database could not be asked: then nobody knows what is still held."""
         began, runs = elapsed(), self._running()
-        record = replace(self._record, stopping=self._stopping.is_set())
+        record = replace(self._record, stopping=self._stopping)
         try:
+            self._store.put_worker(record)  # first: it refuses when another host has the database
             held = self._queue.beat(self.id, [run.claim.key for run in runs]) if runs else []
-            self._store.put_worker(record)
+        except Permanent as error:
+            log.error("the database cannot be used any more, stopping", error=error.public)
+            self.stop()
+            return False
         except Exception:
             log.exception("no heartbeat")
             return False
@@ -278,7 +285,7 @@ class Worker:
     def _abandon(self, hung: Run) -> None:
         """End the process: this run does not, and its claim is over."""
         log.error("run hangs, leaving", key=hung.claim.key, seconds=round(hung.age, 1))
-        self._stopping.set()
+        self._stopping = True
         others = [run for run in self._running() if run is not hung]
         back = _daemon(lambda: self._hand_back(others), "hand-back")
         back.start()

@@ -128,8 +128,7 @@ class SqlQueue:
         )
 
     def hand_back(self, claim: Claim) -> None:
-        now = self._clock.now()
-        self._update(claim, {**_NOT_OWNED, "crashes": 0, "timer_at": now, "due_at": now})
+        self._update(claim, {**_NOT_OWNED, "crashes": 0, **_due_at_once(self._clock.now())})
 
     def park(self, claim: Claim, error: str) -> bool:
         """No more runs, unless a fact arrived meanwhile."""
@@ -147,9 +146,9 @@ class SqlQueue:
         )
 
     def unpark(self, key: str) -> bool:
-        now = self._clock.now()
-        due = {"parked": False, "crashes": 0, "not_before": 0.0, "timer_at": now, "due_at": now}
-        statement = update(work).where(work.c.key == key, work.c.parked).values(due)
+        freed = {"parked": False, "crashes": 0, "not_before": 0.0}
+        freed |= _due_at_once(self._clock.now())
+        statement = update(work).where(work.c.key == key, work.c.parked).values(freed)
         with self._database.write() as connection:
             return connection.scalar(statement.returning(work.c.key)) is not None
 
@@ -226,6 +225,10 @@ class SqlQueue:
             return min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
         gap = min(FIRST_GAP * 2.0 ** min(failures, 16), LONGEST_GAP)
         return gap * (0.5 + self._jitter() / 2)
+
+
+def _due_at_once(now: float) -> dict[str, Any]:
+    return {"timer_at": now, "due_at": marks.sooner(work.c.mark_due, literal(now, Float))}
 
 
 def _alive(lease: Instant) -> ColumnElement[bool]:
