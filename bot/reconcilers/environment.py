@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain import report
+from bot.domain import policy, report
 from bot.domain.decide import (
     FAILED,
     HEALTHY,
@@ -24,9 +24,11 @@ from bot.domain.decide import (
     next_step,
 )
 from bot.domain.environment import Environment, Mode
-from bot.domain.forge import Status, StatusState
+from bot.domain.forge import Actor, Status, StatusState
 from bot.domain.key import Mark, parse_environment
-from bot.domain.record import Deployment, DeployState, EnvironmentRecord
+from bot.domain.policy import Verdict
+from bot.domain.record import Deployment, DeployState, EnvironmentRecord, Intent
+from bot.errors import Permanent
 from bot.ports import Claim, Clock, Stop, Store
 from bot.reconcilers.drift import DriftWatch
 from bot.reconcilers.sync import Progress, Syncs
@@ -89,6 +91,30 @@ class EnvironmentReconciler:
             self.clock.now(), returned, self._same_inputs(environment, record, head, relation),
         )  # fmt: skip
         return facts, again
+
+    def _authorised(
+        self, environment: Environment, record: EnvironmentRecord
+    ) -> tuple[Intent, ...]:
+        """Commands whose author may still do this now: a right can be lost between the comment
+        and the sync (promise P4). The others are dropped and recorded."""
+        kept: list[Intent] = []
+        dropped: list[Intent] = []
+        for intent in self.store.intents(environment.name):
+            verdict = self._may_sync(environment, intent.actor)
+            (kept if verdict.allowed else dropped).append(intent)
+            if not verdict.allowed:
+                facts = {"comment": intent.comment_id, "why": verdict.reason}
+                self.store.record("command.dropped", environment.name, facts)
+        if dropped:
+            self.store.put_environment(record, drop=dropped)
+        return tuple(kept)
+
+    def _may_sync(self, environment: Environment, actor: Actor) -> Verdict:
+        try:
+            permission = self.voice.forge(environment.repo).permission(environment.repo, actor)
+        except Permanent as error:
+            return Verdict(False, error.public)
+        return policy.may_sync(actor, permission, environment, environment.repo)
 
     def _lag(self, environment: Environment, key: str, head: str | None) -> float | None:
         for bound in self.store.bounds(key):

@@ -179,3 +179,22 @@ def test_t82_a_foreign_comment_with_our_marker_is_left_alone(world: World, numbe
     by_id = {c.id: c for c in world.forge.comments(world.repo, number)}
     assert by_id[theirs].body == ours.body
     assert by_id[ours.id].body != ours.body
+
+
+def test_t92_a_right_lost_between_command_and_sync_stops_the_sync(world: World, number: int):
+    """Authorised when the command is read, and again when the environment acts on it."""
+    queue = world.app.store.queue
+    busy = queue.claim_key("another worker", "env:dev")
+    assert busy
+    world.target.objects.clear()
+    comment = world.forge.comment(world.repo, world.bob, number, "/sync dev")
+    world.settle()
+    assert reactions(world, comment) == ["eyes", "+1"]
+    world.forge.set_role(world.repo, world.bob, Role.read)
+    queue.hand_back(busy)
+    world.settle()
+
+    assert world.target.objects == {}
+    assert [
+        e.facts["comment"] for e in world.app.store.ledger(10_000) if e.kind == "command.dropped"
+    ] == [comment]
