@@ -87,7 +87,7 @@ class EnvironmentReconciler:
         record, returned = self._recall(environment, replace(record, head=head))
         relation = self._relation(environment, record.revision, head)
         facts = EnvironmentFacts(
-            environment, record, head, relation, tuple(self.store.intents(environment.name)),
+            environment, record, head, relation, self._authorised(environment, record),
             self.clock.now(), returned, self._same_inputs(environment, record, head, relation),
         )  # fmt: skip
         return facts, again
