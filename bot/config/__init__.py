@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from bot.config.model import Settings
 from bot.config.references import references, weak_secrets
 from bot.config.secret import Secret
-from bot.config.source import Document, dotted, parse
+from bot.config.source import MAX_BYTES, Document, dotted, parse
 from bot.errors import ConfigInvalid, Fault
 
 __all__ = ["Secret", "Settings", "load", "read"]
@@ -24,7 +24,8 @@ def load(path: Path, *, secrets: bool = True) -> Settings:
     first delivery. Commands that need none leave it out.
     """
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigInvalid(str(path), (Fault("(file)", f"cannot be read: {reason}"),)) from error
@@ -55,13 +56,38 @@ def _validated(document: Document) -> Settings | None:
 
 
 def _fault(document: Document, error: dict[str, Any]) -> Fault:
-    path = tuple(p for p in error["loc"] if p not in ("[key]", "str", "tuple[str, ...]"))
+    path = _path(document, error["loc"])
     if error["type"] == "extra_forbidden":
         return _at(document, path, _unknown(path))
-    if error["type"] == "missing":
-        return _at(document, path, "is missing")
     message = str(error["msg"]).removeprefix("Value error, ")
-    return _at(document, path, message[:1].lower() + message[1:])
+    return _at(document, path, _WORDS.get(error["type"]) or message[:1].lower() + message[1:])
+
+
+_WORDS = {
+    "missing": "is missing",
+    "model_type": "must be a section of keys",
+    "dict_type": "must be a section of keys",
+    "tuple_type": "must be a list",
+    "string_type": "must be text; put it in quotes",
+    "string_unicode": "must be text",
+    "path_type": "must be the path of a file",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+}
+# Pydantic names the branch of a union, or that a key was meant, in the path of an error.
+_BRANCHES = ("[key]", "str", "tuple[str, ...]")
+
+
+def _path(document: Document, parts: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Where an error is, without what is no key of the file."""
+    path: tuple[str | int, ...] = ()
+    for part in parts:
+        if part not in _BRANCHES or (*path, part) in document.lines:
+            path = (*path, part)
+    return path
 
 
 def _unknown(path: tuple[str | int, ...]) -> str:

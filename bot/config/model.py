@@ -69,6 +69,25 @@ def _namespace(value: str) -> str:
     return value
 
 
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ValueError("is not a name of lower-case letters, digits and dashes, at most 63")
+    return value
+
+
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or " " in host:
+        raise ValueError("is not an address and port like 127.0.0.1:8080")
+    return value
+
+
+def _database(value: str) -> str:
+    if not re.fullmatch(r"sqlite:///.+", value):
+        raise ValueError("is not a database like sqlite:////absolute/path/bot.db")
+    return value
+
+
 def _branch(value: str) -> str:
     bad = value.startswith(("-", "/", ".")) or value.endswith(("/", ".lock", "."))
     if bad or ".." in value or "@{" in value or re.search(r"[\x00-\x20~^:?*\[\\\x7f]", value):
@@ -79,7 +98,7 @@ def _branch(value: str) -> str:
 Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 Url = Annotated[str, AfterValidator(_url)]
 RepositoryName = Annotated[str, AfterValidator(_repository)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Name = Annotated[str, AfterValidator(_name)]
 
 
 class Model(BaseModel):
@@ -90,8 +109,8 @@ class Model(BaseModel):
 
 class Server(Model):
     public_url: Url = Field(description="Where people and forges reach the bot; used in links.")
-    listen: str = Field(
-        "127.0.0.1:8080", pattern=r"^\S+:\d{1,5}$", description="Address and port to listen on."
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        "127.0.0.1:8080", description="Address and port to listen on."
     )
     key: Secret = Field(description="Signs the bot's comment markers and links; at least 32 bytes.")
     processes: int = Field(2, ge=1, le=32, description="Web processes.")
@@ -108,8 +127,8 @@ class Server(Model):
 
 
 class Store(Model):
-    url: str = Field(
-        description="Database: sqlite:////absolute/path/bot.db", pattern=r"^sqlite:///.+"
+    url: Annotated[str, AfterValidator(_database)] = Field(
+        description="Database: sqlite:////absolute/path/bot.db"
     )
     directory: Path = Field(description="Mirrors and render cache; may be lost, is made again.")
 

@@ -48,8 +48,12 @@ class Secret(BaseModel):
         """The value, without white space at its ends. `Permanent` when there is none."""
         try:
             value = self._read().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Permanent(f"{self.where} cannot be read: {type(error).__name__}") from error
+            value.encode()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise Permanent(f"{self.where} cannot be read: {reason}") from error
+        except ValueError:  # a name with a NUL, or bytes that are not UTF-8; no value in a chain
+            raise Permanent(f"{self.where} cannot be read: it is not text") from None
         if not value:
             raise Permanent(f"{self.where} is empty or not set")
         return value
