@@ -39,7 +39,7 @@ _CHUNK = 64 << 10
 # Retry-After passes its cap. No repeat after a read timeout: it would double the deadline.
 _READ_AGAIN: Final = Retry(
     total=2,
-    read=0,
+    read=False,
     backoff_factor=0.2,
     status_forcelist=(500, 502, 503, 504),
     allowed_methods={"GET"},
@@ -117,7 +117,7 @@ class Transport:
         raise Permanent(f"{self._forge} redirects in a circle; check its `api_url`")
 
     def _redirected(self, method: str, url: str, answer: Answer) -> str:
-        target = urljoin(url, answer.headers.get("location", ""))
+        target = _joined(url, answer.headers.get("location", ""))
         keeps_method = answer.status in (307, 308) or (
             method == "GET" and answer.status in (301, 302)
         )
@@ -149,9 +149,11 @@ class Transport:
             raise Uncertain(f"{self._forge} broke off its answer") from error
 
     def _answer(self, response: requests.Response) -> Answer:
+        # Not iter_content: it comes back only with a full chunk, and a forge that sends a byte
+        # now and then would hold us for hours.
         deadline = time.monotonic() + self._timeout[1]
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > self._max_answer or time.monotonic() > deadline:
                 raise Uncertain(f"{self._forge} answers too much or too slowly")
@@ -174,8 +176,16 @@ class Transport:
         return session
 
 
+class _Session(requests.Session):
+    """Knows no redirects. Even when told not to follow one, requests would read the whole body
+    of such an answer and stumble over a location that is no address."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        return None
+
+
 def _new_session(retry: Retry) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.mount("https://", HTTPAdapter(max_retries=retry))
     session.mount("http://", HTTPAdapter(max_retries=retry))
@@ -188,7 +198,16 @@ def _never_left(error: requests.RequestException) -> bool:
     return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
+def _joined(url: str, location: str) -> str:
+    """An absolute address; "" where the location is none."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
+
+
 def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port; port -1 where it is none."""
     parts = urlsplit(url)
     try:
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)

@@ -73,7 +73,12 @@ class Api:
     def get(self, path: str, **query: str | int) -> Any | None:
         """JSON data; None for 404."""
         answer = self.answer(path, **query)
-        return None if answer is None else answer.json()
+        if answer is None:
+            return None
+        data = answer.json()
+        if data is None:
+            raise Temporary(f"{self._forge} answered nothing")
+        return data
 
     def answer(self, path: str, **query: str | int) -> Answer | None:
         """The whole answer to a GET; None for 404."""
