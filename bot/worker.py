@@ -13,18 +13,17 @@ import queue as queues
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from enum import StrEnum
 
 import structlog
 
 from bot import __version__
-from bot.domain.key import Kind, kind_of
+from bot.claims import Ending, Run, daemon
+from bot.domain.key import Kind
 from bot.domain.record import WorkerRecord
 from bot.errors import BotError, ClaimLost, Permanent, Superseded, Temporary
-from bot.ports import POISON, Claim, Clock, Queue, Reconciler, Stop, Store, Watch
+from bot.ports import POISON, Clock, Reconciler, Store, Watch
 from bot.store.leases import elapsed
 
 log = structlog.get_logger(__name__)
@@ -40,41 +39,6 @@ GRACE = 20.0
 REPORTS = 3
 # EX_TEMPFAIL of sysexits.h: start me again.
 EXIT_HUNG = 75
-
-
-class Ending(StrEnum):
-    """Why a run must end before it is done."""
-
-    LOST = "the claim is not held any more"
-    LIMIT = "it took too long"
-    STOPPING = "the worker stops"
-
-
-class Run:
-    """One claim and the thread's time on it."""
-
-    def __init__(self, claim: Claim, queue: Queue) -> None:
-        self.claim = claim
-        self.kind = kind_of(claim.key)
-        self.started = elapsed()
-        self.ending: Ending | None = None
-        self._queue = queue
-
-    @property
-    def age(self) -> float:
-        return elapsed() - self.started
-
-    def end(self, why: Ending) -> None:
-        """Ask the run to end. The first reason stays, but a lost claim outweighs the others."""
-        if self.ending is None or why is Ending.LOST:
-            self.ending = why
-
-    def stop(self) -> None:
-        """`ports.Stop`. Not being able to ask the database is a no as well (`Temporary`)."""
-        if self.ending is None and not self._queue.holds(self.claim):
-            self.end(Ending.LOST)
-        if self.ending is not None:
-            raise ClaimLost(f"{self.claim.key}: {self.ending}")
 
 
 class Worker:
@@ -113,9 +77,9 @@ class Worker:
 
     def run(self) -> None:
         """Blocks. Errors of the database are waited out."""
-        keeper = _daemon(self._beat_all, "keeper")
-        watcher = _daemon(self._watch_all, "watcher")
-        runners = [_daemon(self._run_all, f"runner-{n}") for n in range(self._threads)]
+        keeper = daemon(self._beat_all, "keeper")
+        watcher = daemon(self._watch_all, "watcher")
+        runners = [daemon(self._run_all, f"runner-{n}") for n in range(self._threads)]
         for thread in (keeper, watcher, *runners):
             thread.start()
         log.info("worker started", worker=self.id, threads=self._threads)
@@ -147,8 +111,11 @@ class Worker:
 
     def _claim(self) -> None:
         self._wake.clear()
-        free = self._threads - len(self._running())
-        for claim in self._queue.claim(self.id, free) if free else []:
+        running = self._running()
+        free = self._threads - len(running)
+        # The lease of a run that hangs can have ended: its key is for other processes then.
+        busy = {run.claim.key for run in running}
+        for claim in self._queue.claim(self.id, free, busy) if free else []:
             run = Run(claim, self._queue)
             with self._lock:
                 self._runs.add(run)
@@ -287,7 +254,7 @@ class Worker:
         log.error("run hangs, leaving", key=hung.claim.key, seconds=round(hung.age, 1))
         self._stopping = True
         others = [run for run in self._running() if run is not hung]
-        back = _daemon(lambda: self._hand_back(others), "hand-back")
+        back = daemon(lambda: self._hand_back(others), "hand-back")
         back.start()
         back.join(self._lease / 6)
         self._leave(EXIT_HUNG)
@@ -315,38 +282,6 @@ class Worker:
                 self._queue.hand_back(run.claim)
             except BotError as error:
                 log.warning("not handed back", key=run.claim.key, error=error.public)
-
-
-@contextmanager
-def kept(queue: Queue, claim: Claim) -> Iterator[Stop]:
-    """Keeps one claim alive for a process that is no worker (`gitops-bot sync`), at most to the
-    limit of its kind. Gives the stop to pass on; handed back at the end, so that a worker looks at
-    the key next."""
-    run, over = Run(claim, queue), threading.Event()
-
-    def beat() -> None:
-        while not over.wait(queue.leasing.lease / 3):
-            try:
-                held = queue.beat(claim.owner, [claim.key])
-            except BotError as error:
-                log.warning("no heartbeat", error=error.public)
-            else:
-                if not held:
-                    run.end(Ending.LOST)
-
-    beating = _daemon(beat, "beat")
-    beating.start()
-    try:
-        yield run.stop
-    finally:
-        over.set()
-        beating.join(queue.leasing.lease / 3)
-        queue.hand_back(claim)
-
-
-def _daemon(target: Callable[[], None], name: str) -> threading.Thread:
-    """A daemon: a run that hangs must not keep the process from ending."""
-    return threading.Thread(target=target, name=name, daemon=True)
 
 
 def _public(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
@@ -29,7 +30,7 @@ def accept(connection: Connection, new: Delivery) -> bool:
     return stored is not None and first is None
 
 
-def _same_content(new: Delivery, digest: bytes) -> Select[tuple[str]]:
+def _same_content(new: Delivery, digest: bytes) -> Select[Any]:
     return select(delivery.c.id).where(
         delivery.c.hook == new.hook,
         delivery.c.digest == digest,

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    Select,
     and_,
     case,
     false,
@@ -77,13 +78,14 @@ class SqlQueue:
         with self._database.write() as connection:
             marks.add(connection, added, self._clock.now())
 
-    def claim(self, owner: str, limit: int) -> list[Claim]:
+    def claim(self, owner: str, limit: int, without: Collection[str] = ()) -> list[Claim]:
         due = self.next_due()  # an idle worker never takes the writer lock
         if due is None or due > self._clock.now():
             return []
         with self._database.write() as connection:
             now, lease = self._clock.now(), self._lease_clock.now()
-            keys = list(connection.scalars(_due_first(now, lease, limit)))
+            due_first = _due_first(now, lease).where(work.c.key.not_in(list(without)))
+            keys = list(connection.scalars(due_first.limit(limit)))
             taken = {**self._taken(owner, lease), "timer_at": work.c.due_at}
             found = _claimed(connection, work.c.key.in_(keys), taken)
         return sorted(found, key=lambda claim: keys.index(claim.key))
@@ -252,7 +254,7 @@ def _mine(claim: Claim, lease: Instant) -> ColumnElement[bool]:
     )
 
 
-def _due_first(now: float, lease: Instant, limit: int) -> Any:
+def _due_first(now: float, lease: Instant) -> Select[Any]:
     """Keys that can be claimed, the most urgent first; rows that another one takes are skipped
     where the database can."""
     due = listing.effective_due()
@@ -266,7 +268,6 @@ def _due_first(now: float, lease: Instant, limit: int) -> Any:
             _free(lease),
         )
         .order_by(urgency, due, work.c.key)
-        .limit(limit)
         .with_for_update(skip_locked=True)
     )
 

@@ -61,6 +61,30 @@ def worker(url: str, log: str, lease: str, seconds: str) -> None:
     Worker(store, dict.fromkeys(Kind, body), clock=SystemClock(), version="test").run()
 
 
+class Hanging:
+    """`env:hang` never ends and never looks; every other key ends when it is asked to."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def reconcile(self, claim, stop):
+        line(self.log, f"began {claim.key} {claim.generation}")
+        while True:
+            time.sleep(0.05)
+            if claim.key != "env:hang":
+                stop()
+
+    def report_poison(self, claim):
+        raise AssertionError(claim)
+
+
+def hanging(url: str, log: str, limit: str) -> None:
+    """A worker whose claims on environments last `limit` seconds."""
+    limits = {Kind.PULL_REQUEST: 300.0, Kind.ENVIRONMENT: float(limit), Kind.REPOSITORY: 120.0}
+    store = open_store(url, "worker", SystemClock(), leasing=Leasing(1.0, limits))
+    Worker(store, dict.fromkeys(Kind, Hanging(Path(log))), clock=SystemClock()).run()
+
+
 def zombie(url: str, lease: str) -> None:
     """Claim one key, say so, and try everything that an owner may do after a line on stdin."""
     store = store_of(url, "worker", float(lease))
@@ -102,6 +126,5 @@ def deliver(url: str, offset: str, threads: str, each: str, rate: str) -> None:
 
 
 if __name__ == "__main__":
-    {"migrate": migrate, "worker": worker, "zombie": zombie, "deliver": deliver}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    roles = [migrate, worker, hanging, zombie, deliver]
+    {role.__name__: role for role in roles}[sys.argv[1]](*sys.argv[2:])

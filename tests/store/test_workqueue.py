@@ -285,6 +285,15 @@ def test_a_key_that_is_due_for_a_minute_moves_up(queue, clock):
     assert queue.claim("me", 1)[0].key == "repo:github/1"
 
 
+def test_a_claim_passes_over_keys_that_still_run_here(queue, clock, claim):
+    """A hung run's key, whose lease has ended, must not run twice in one process."""
+    queue.mark([Mark("env:other")])
+    clock.advance(31)
+
+    assert [c.key for c in queue.claim("me", 1, {KEY})] == ["env:other"]
+    assert [c.key for c in queue.claim("heir", 1)] == [KEY]
+
+
 def test_claim_key_takes_what_is_not_due(queue, clock):
     """`gitops-bot sync` takes an environment that was never marked, waits or is parked."""
     claimed = queue.claim_key("cli", KEY)
