@@ -55,8 +55,6 @@ class EnvironmentReconciler:
         facts, again = self._observe(environment, claim)
         if again is not None:
             return again
-        if facts.environment.mode is Mode.OBSERVE:
-            self.store.put_environment(facts.record)
         return self._act(facts, next_step(facts), claim, stop)
 
     def report_poison(self, claim: Claim) -> None:
@@ -190,7 +188,7 @@ class EnvironmentReconciler:
                 return self._hold(environment, record, reason, facts)
             case Advance():
                 self.store.put_environment(replace(record, revision=facts.head, refused=None))
-                return now + environment.drift_interval
+                return max(now, record.checked_at + environment.drift_interval)
             case StartSync():
                 return syncs.start(facts, step, claim, stop)
             case ContinueSync():

@@ -14,7 +14,7 @@ from threading import Lock
 
 from bot.domain import command
 from bot.domain.environment import Environment
-from bot.domain.event import CommentCreated, Delivery, Event, Ignored, marks_of
+from bot.domain.event import BranchPushed, CommentCreated, Delivery, Event, Ignored, marks_of
 from bot.domain.forge import RepoRef
 from bot.domain.key import pull_request_key
 from bot.domain.record import CommandRow, Enrolment, PreviewRecord
@@ -63,7 +63,8 @@ class Intake:
                 return self._ignore(delivery, 200, "the comment holds no command")
             preview = self.store.preview(pull_request_key(event.repo, event.number))
             row = command_row(event, delivery.received_at, preview)
-        marks = marks_of(event, self.environments(), self.store.open_previews(event.repo))
+        previews = self.store.open_previews(event.repo) if isinstance(event, BranchPushed) else ()
+        marks = marks_of(event, self.environments(), previews)
         if not marks:
             return self._ignore(delivery, 200, "no environment follows this branch")
         if self.store.accept(delivery, marks, row):
