@@ -180,3 +180,12 @@ def test_plain_lines_are_short_and_single(text, cap):
 
     assert len(shown) <= cap
     assert "\n" not in shown
+
+
+@given(WILD)
+def test_t75_the_bar_is_longer_than_any_run_inside(text):
+    """Even text without marks of ours in front cannot close the fence."""
+    inside = visible(text, "\n")
+
+    (block,) = fences(fence(inside, "text"))
+    assert block.content.rstrip("\n") == inside.rstrip("\n")
