@@ -242,7 +242,7 @@ def test_any_order_of_verbs_agrees_with_the_model(template, tmp_path):
     run_state_machine_as_test(
         QueueMachine,
         settings=settings(
-            max_examples=40,
+            max_examples=60,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,

@@ -191,6 +191,14 @@ def test_release_spaces_the_tries(queue, clock, claim):
     assert (claim.crashes, claim.failures) == (1, 12)
 
 
+def test_a_key_in_its_gap_is_not_claimed_beside_others(queue, clock, claim):
+    """Another key that is due does not take it along."""
+    queue.release(claim, "down", 60)
+    queue.mark([Mark("env:other"), Mark(KEY)])
+
+    assert [c.key for c in queue.claim("me", 5)] == ["env:other"]
+
+
 def test_the_gap_is_spread(url, clock):
     """F47: what failed together is not tried again together; never less than half the gap."""
     store = open_store(url, "worker", clock, lease_clock=clock.lease, jitter=lambda: 0.0)
