@@ -10,7 +10,8 @@ from markdown_it.token import Token
 
 # What GitHub turns into something outside code: mentions, references, addresses, commits.
 LIVE = re.compile(
-    r"(?<![\w`])@[A-Za-z0-9]|(?<!\w)#\d|\bGH-\d|[\w/-]+#\d|://|www\.|\b[0-9a-f]{7,40}\b", re.IGNORECASE
+    r"(?<![\w`])@[A-Za-z0-9]|(?<!\w)#\d|\bGH-\d|[\w/-]+#\d|://|www\.|\b[0-9a-f]{7,40}\b",
+    re.IGNORECASE,
 )
 _PARSER = MarkdownIt("gfm-like", {"html": True, "linkify": False})
 _CODE = re.compile(r"<code>[^<>]*</code>")

@@ -96,7 +96,7 @@ def previews(draw) -> Preview:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(previews(), st.sampled_from([LEAST_LIMIT, 20_000, report.LIMIT]))
 def test_t75_t76_t79_any_preview_fits_and_is_harmless(shown, limit):
     """Any names, diffs and errors: within the limit, nothing live, the marker at the end."""
@@ -109,7 +109,7 @@ def test_t75_t76_t79_any_preview_fits_and_is_harmless(shown, limit):
     assert text == report.preview_comment(shown, MARKER, limit)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(previews())
 def test_history_changes_only_the_first_line(shown):
     """After a merge the first line says so, twice the same, and the limit still holds."""
@@ -135,7 +135,7 @@ ROWS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ROWS, max_size=6, unique_by=lambda row: row.environment), st.randoms())
 def test_any_deployment_fits_and_is_harmless(rows, random):
     """Errors of clusters are data too; the order of the rows does not matter."""
@@ -194,7 +194,9 @@ def test_t81_every_object_is_counted():
     assert len(text) <= report.LIMIT
     assert "+5000 **−1**" in text
     assert "**deletes** `PersistentVolumeClaim zzz/cache`" in text
-    listed = text.count("<details>") + len(re.findall(r"^- prod only ·|^- prod ·", text, re.MULTILINE))
+    listed = text.count("<details>") + len(
+        re.findall(r"^- prod only ·|^- prod ·", text, re.MULTILINE)
+    )
     assert listed + numbers_of(text, "more objects") == 5_001
 
 
