@@ -70,6 +70,7 @@ class BareRepository:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._commits: set[str] = set()
 
     def create(self, default_branch: str) -> None:
         git(["init", "-q", "--bare", f"--initial-branch={default_branch}", str(self.path)])
@@ -90,6 +91,12 @@ class BareRepository:
             "rev-parse", "-q", "--verify", "--end-of-options", f"{revision}^{{commit}}", check=False
         ).strip()
         return found or None
+
+    def holds(self, sha: str) -> bool:
+        """Whether this full SHA is a commit here. Nothing is ever collected, so a yes stays."""
+        if sha not in self._commits and self.resolve(sha) == sha:
+            self._commits.add(sha)
+        return sha in self._commits
 
     def set_ref(self, ref: str, sha: str) -> None:
         self._git("update-ref", ref, sha)

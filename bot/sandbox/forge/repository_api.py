@@ -125,7 +125,7 @@ class RepositoryApi:
 
     def _commit(self, sha: str) -> None:
         # Heads of forks live here too, as refs/pull/N/head.
-        if self._repo.git.resolve(sha) != sha:
+        if not self._repo.git.holds(sha):
             raise Invalid("Commit", "sha", f"No commit found for SHA: {sha}")
 
     # Comments and reactions.
