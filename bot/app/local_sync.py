@@ -1,0 +1,213 @@
+"""A sync by hand from a local directory: plan, apply, wait for health, tell what happens.
+
+The engine's lock on the parent object keeps two writers apart wherever they run. Where a store is
+configured, the environment's claim is taken too, so that no worker deploys at the same time, and
+every write goes into the ledger.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.app.local import Local
+from bot.domain.change import Plan, Subject
+from bot.domain.decide import Outcome, plan_refusal, rollout
+from bot.domain.environment import Mode
+from bot.domain.health import Level, ObjectHealth
+from bot.domain.key import environment_key
+from bot.errors import BotError, Permanent, Temporary
+from bot.ports import Applied, Claim, Clock, Queue, Rendering, Store, WriteObserver
+from bot.reconcilers.sync import Journal
+
+# A worker's run on an environment is over within seconds: it never waits for health in it.
+CLAIM_PATIENCE = 60.0
+CLAIM_EVERY = 0.5
+HEALTH_EVERY = 2.0
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync came to. refusal: why nothing was written. health: of the environment's
+    objects, empty when nobody waited. outcome: None when nobody waited."""
+
+    plan: Plan
+    revision: str
+    refusal: str = ""
+    applied: Applied | None = None
+    outcome: Outcome | None = None
+    health: tuple[ObjectHealth, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        complete = self.applied is not None and self.applied.complete
+        return complete and self.outcome in (None, Outcome.DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Several observers of one apply. A refusal of the first keeps the others from hearing it."""
+
+    all: tuple[WriteObserver, ...]
+
+    def before(self, subject: Subject, verb: str) -> None:
+        for observer in self.all:
+            observer.before(subject, verb)
+
+    def after(self, subject: Subject, verb: str, outcome: str) -> None:
+        for observer in self.all:
+            observer.after(subject, verb, outcome)
+
+
+def apply(local: Local, observer: WriteObserver, tell: Tell) -> Synced:
+    """Render, plan and act on that very plan. Everything a plan can say no to is a `Synced` with
+    a refusal; whatever else goes wrong is raised."""
+    environment = local.environment
+    if environment.mode is Mode.OBSERVE:
+        raise Permanent(
+            f"{environment.name} is in observe mode: nothing is ever written to it. An operator "
+            "sets `mode: deploy` in the configuration."
+        )
+    tell("rendering")
+    rendering = local.render()
+    revision = revision_of(local, rendering)
+    tell(f"planning {len(rendering.manifests)} objects of {revision}")
+    prepared = local.prepare(rendering)
+    refusal = plan_refusal(prepared.plan, commanded=True)
+    if refusal:
+        return Synced(prepared.plan, revision, refusal)
+    tell(f"applying {len(prepared.plan.effective)} changes")
+    applied = local.target.apply(environment, prepared, revision, observer)
+    return Synced(prepared.plan, revision, applied=applied)
+
+
+def wait(local: Local, synced: Synced, timeout: float, tell: Tell) -> Synced:
+    """Look at health until it is clear or `timeout` seconds are over. Holds no lock and no claim."""
+    assert synced.applied is not None
+    generations = {str(r.subject): r.generation for r in synced.applied.results if r.generation}
+    deadline, told = time.monotonic() + timeout, ""
+    while True:
+        try:
+            parts = local.target.health(local.environment, generations)
+        except Temporary as error:
+            parts = []
+            outcome, text = _unread(deadline), error.public
+        else:
+            outcome, text = rollout(parts, deadline, time.monotonic()), _waiting_for(parts)
+        if outcome is not Outcome.WAITING:
+            return replace(synced, outcome=outcome, health=tuple(parts))
+        if text != told:
+            tell(f"waiting: {text}")
+            told = text
+        time.sleep(HEALTH_EVERY)
+
+
+def _unread(deadline: float) -> Outcome:
+    """Health that cannot be read is looked at again, and is not "healthy" at the end."""
+    return Outcome.FAILED if time.monotonic() >= deadline else Outcome.WAITING
+
+
+def _waiting_for(parts: list[ObjectHealth]) -> str:
+    done = (Level.HEALTHY, Level.SUSPENDED)
+    names = [
+        f"{p.subject}{f' ({p.reason})' if p.reason else ''}" for p in parts if p.level not in done
+    ]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def revision_of(local: Local, rendering: Rendering) -> str:
+    """The commit that HEAD is, if it holds exactly the files that were rendered; otherwise
+    `local:` and a digest of them, which no Git server will ever know."""
+    with suppress(BotError, OSError):
+        commit = _commit_with(local, rendering.inputs)
+        if commit:
+            return commit
+    return f"local:{rendering.inputs[:12]}"
+
+
+def _commit_with(local: Local, inputs: str) -> str | None:
+    from bot.git.objects import Objects  # noqa: PLC0415  # only a sync needs Git
+    from bot.git.program import GitProgram  # noqa: PLC0415
+    from bot.git.tree import GitTree  # noqa: PLC0415
+
+    store = local.root / ".git"
+    if not store.is_dir():
+        return None
+    with tempfile.TemporaryDirectory(prefix="gitops-bot-") as home:
+        git = GitProgram(Path(home))
+        head = git.run(store, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
+        commit = head.stdout.decode("ascii", "replace").strip()
+        objects = Objects("the checkout", lambda: git.reader(store), lambda: None)
+        try:
+            root = objects.tree_of(commit) if head.code == 0 else None
+            same = root and local.renderer.inputs(GitTree(objects, root), local.environment)
+        finally:
+            objects.close()
+    return commit if same == inputs else None
+
+
+@contextmanager
+def claimed(store: Store, clock: Clock, environment: str, tell: Tell) -> Iterator[Journal]:
+    """Hold the environment's claim, and yield the journal that every write goes through. At the
+    end the key is due at once: a worker then looks at what was done."""
+    queue, owner = store.queue, f"cli:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    claim = _claim(queue, owner, environment_key(environment), tell)
+    sync = f"{environment}@local:{claim.fence}:cli"
+    store.record("sync.started", environment, {"sync": sync, "cause": "cli", "by": _who()})
+    ended = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(queue, claim, ended), daemon=True)
+    keeper.start()
+    try:
+        yield Journal(store, _never, claim, environment, sync)
+    finally:
+        ended.set()
+        keeper.join()
+        queue.finish(claim, clock.now())
+        store.record("sync.ended", environment, {"sync": sync, "cause": "cli"})
+
+
+def _claim(queue: Queue, owner: str, key: str, tell: Tell) -> Claim:
+    deadline = time.monotonic() + CLAIM_PATIENCE
+    told = False
+    while time.monotonic() < deadline:
+        claim = queue.claim_key(owner, key)
+        if claim is not None:
+            return claim
+        if not told:
+            tell("waiting for the worker that deploys this environment right now")
+            told = True
+        time.sleep(CLAIM_EVERY)
+    raise Temporary(
+        f"{key} is worked on by somebody else for more than {CLAIM_PATIENCE:g} s; "
+        "look at `gitops-bot status` and try again"
+    )
+
+
+def _keep(queue: Queue, claim: Claim, ended: threading.Event) -> None:
+    """Heartbeats. One that fails is made up for by the next; `Journal` sees a lost lease."""
+    while not ended.wait(queue.leasing.lease / 3):
+        with suppress(BotError):
+            queue.beat(claim.owner, [claim.key])
+
+
+def _never() -> None:
+    """A person stops a sync with the keyboard, not through the queue."""
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name
+        return str(os.getuid())
