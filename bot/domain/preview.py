@@ -47,11 +47,9 @@ class Preview:
     """Everything the preview comment says. base_sha: head of the base branch it was merged onto.
 
     conflicts: paths that Git cannot merge; then there are no environments' plans.
-    notices: further sentences, like what `/sync` on this pull request did.
     """
 
     pull: PullRequest
     base_sha: str
     environments: tuple[EnvironmentPreview, ...] = ()
     conflicts: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain import command
+from bot.domain import command, policy
 from bot.domain.environment import Environment
 from bot.domain.forge import Comment, PullRequest
 from bot.domain.key import (
@@ -84,9 +84,11 @@ class RepositoryReconciler:
     def _comments(self, enrolment: Enrolment) -> None:
         repo = enrolment.repo
         since = max(enrolment.enrolled_at, enrolment.polled_at) - OVERLAP
+        forge = self.voice.forge(repo)
+        own = forge.identity().id
         found = [
-            c for c in self.voice.forge(repo).comments_since(repo, since)
-            if not c.edited and not c.author.is_bot and command.parse(c.body)
+            c for c in forge.comments_since(repo, since)
+            if policy.may_speak(c, own).allowed and command.parse(c.body)
         ]  # fmt: skip
         rows = [self._row(enrolment, c) for c in found]
         marks = [Mark(pull_request_key(repo, c.pull_request), URGENT) for c in found]

@@ -41,7 +41,7 @@ class Voice:
             if record.head_sha == pull.head_sha
             and (number := int(record.key.rpartition("#")[2])) != pull.number
         ]
-        said = [(n, Status(status.context, r.state, r.summary)) for r, n in others]
+        said = [(n, report.aggregate_record(r)) for r, n in others]
         self.status(pull.repo, pull.head_sha, report.shared_status([(pull.number, status), *said]))
 
     def marker(self, repo: RepoRef, number: int, purpose: str, extra: str = "") -> str:

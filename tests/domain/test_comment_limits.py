@@ -92,7 +92,6 @@ def previews(draw) -> Preview:
         BASE,
         tuple(draw(environment_previews(name)) for name in names),
         tuple(draw(st.lists(NAMES, max_size=3))) if not names else (),
-        tuple(draw(st.lists(WILD, max_size=2))),
     )
 
 

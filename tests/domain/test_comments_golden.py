@@ -190,7 +190,6 @@ def less_than_verified() -> Preview:
     return preview(
         planned("prod", created(crd, "kind: CustomResourceDefinition\n"), arriving, role,
                 privileged),
-        notices=(report.sync_notice(["prod"], ALICE, pull()),),
     )  # fmt: skip
 
 
@@ -211,7 +210,7 @@ def hostile() -> Preview:
     change = Change(subject, Action.UPDATE, Confidence.SERVER, fields=fields, diff=text,
                     reason="", source=Source("apps/```/@org/team.yaml", 3),
                     warnings=("![x](https://evil.example) @org/team\n/approve",))  # fmt: skip
-    return preview(planned("prod", change), notices=("@org/team see #1 and https://e.example",))
+    return preview(planned("prod", change))
 
 
 def huge() -> Preview:

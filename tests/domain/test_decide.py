@@ -127,7 +127,7 @@ def test_p5_without_a_command_no_older_revision_is_ever_started(
                 refused=refused,
                 config_digest=config_digest(ENV),
             ),
-        )  # fmt: skip
+        )
     )
 
     if isinstance(step, StartSync):

@@ -9,9 +9,8 @@ from bot.domain import report
 from bot.domain.command import Command, Mistake, parse
 from bot.domain.forge import Actor
 from bot.domain.policy import Verdict
-from bot.errors import Temporary
 from tests.domain.commonmark import assert_harmless
-from tests.domain.story import ALICE, MARKER, merged_pull, preview, pull
+from tests.domain.story import ALICE, MARKER
 from tests.domain.test_markdown import WILD
 
 
@@ -46,23 +45,3 @@ def test_too_many_answers_are_counted():
 
     assert "6 more answers do not fit here." in body
     assert body.endswith(MARKER)
-
-
-def test_sync_on_an_open_pull_request_says_what_it_never_does():
-    """`/sync` brings the branch's head, and never the commits of an open pull request."""
-    said = report.sync_notice(["dev", "prod"], ALICE, pull())
-
-    assert said == (
-        "`/sync` of `alice` brings `dev` and `prod` to the head of `main`. "
-        "It never deploys the commits of this open pull request."
-    )
-    assert "never" not in report.sync_notice(["dev"], ALICE, merged_pull())
-    assert said in report.preview_comment(preview(notices=(said,)), MARKER)
-
-
-def test_only_public_sentences_are_said():
-    """An unexpected error shows a reference, never its text."""
-    assert report.public_text(Temporary("the forge is away"), "r1") == "the forge is away"
-    hidden = report.public_text(RuntimeError("password=hunter2"), "r1")
-    assert "hunter2" not in hidden
-    assert "r1" in hidden

@@ -17,10 +17,8 @@ from bot.domain.report.preview import (
 from bot.domain.report.reply import (
     help_reply,
     mistake_reply,
-    public_text,
     refusal_reply,
     reply_comment,
-    sync_notice,
 )
 from bot.domain.report.status import (
     AGGREGATE,
@@ -60,10 +58,8 @@ __all__ = [
     "preview_context",
     "preview_history",
     "preview_status",
-    "public_text",
     "refusal_reply",
     "reply_comment",
     "shared_status",
-    "sync_notice",
     "untouched_comment",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from bot.domain.change import Action, Plan, Subject
 from bot.domain.environment import Environment, Mode, SyncPolicy
 from bot.domain.forge import PullRequest
-from bot.domain.markdown import code, prose
+from bot.domain.markdown import code
 from bot.domain.preview import EnvironmentPreview, Preview, Trouble
 from bot.domain.report.dangers import section
 from bot.domain.report.folds import fitted, groups_of
@@ -77,7 +77,6 @@ def _top(preview: Preview, hidden: Hidden, lines: int, rows: int) -> str:
     if len(sections) > rows:
         parts.append(f"{len(sections) - rows} more environments have something to look at.")
     parts += [_hidden(hidden)] if hidden else []
-    parts += [prose(notice) for notice in preview.notices]
     return "\n\n".join(parts)
 
 

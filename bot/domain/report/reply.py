@@ -1,4 +1,4 @@
-"""Replies to commands: refusals, questions back and `/help`; and what `/sync` came to.
+"""Replies to commands: refusals, questions back and `/help`.
 
 A result is otherwise the living comment and a reaction. Each function gives one paragraph or
 table; `reply_comment` puts what answers one comment into one reply.
@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.command import Command, Mistake, help_text
-from bot.domain.forge import Actor, PullRequest
+from bot.domain.forge import Actor
 from bot.domain.markdown import code, prose
 from bot.domain.policy import Verdict
-from bot.domain.report.words import join
-from bot.errors import BotError
 
 REPLY_LIMIT = 16_000
 """Characters of a reply; ten refusals fit."""
@@ -50,24 +48,6 @@ def mistake_reply(mistake: Mistake) -> str:
 
 def help_reply(environments: Sequence[str]) -> str:
     return "### Commands\n\n" + help_text(environments)
-
-
-def sync_notice(environments: Sequence[str], actor: Actor, pull: PullRequest) -> str:
-    """A sentence for the living comment: what `/sync` brings, and on an open pull request what
-    it does not."""
-    names = join([f"`{name}`" for name in environments]) or "no environment"
-    base = pull.base_ref.replace("`", "'")
-    brings = f"`/sync` of `{actor.login}` brings {names} to the head of `{base}`"
-    if pull.open:
-        return f"{brings}. It never deploys the commits of this open pull request."
-    return f"{brings}."
-
-
-def public_text(error: Exception, reference: str) -> str:
-    """What may be said of an error: its public sentence, or only where the log has it."""
-    if isinstance(error, BotError):
-        return error.public
-    return f"internal error, reference {reference}; the operator finds it in the log"
 
 
 def _sentence(text: str) -> str:
