@@ -20,7 +20,9 @@ from bot.renderers.kustomization import Kustomization, Located, fail, find_kusto
 from bot.renderers.plugins import check_plugin
 from bot.renderers.yaml import read_documents
 
+# Of one build, and in a row, each naming the next. People write ten, four in a row.
 MAX_KUSTOMIZATIONS = 500
+MAX_CHAIN = 50
 
 _NO_FILES = frozenset(
     {"apiVersion", "kind", "metadata", "namespace", "namePrefix", "nameSuffix", "labels",
@@ -91,8 +93,8 @@ class _Walk:
         return entry.path
 
     def _enter(self, directory: str, path: str, at: Source, above: tuple[str, ...]) -> None:
-        if len(self.done) >= MAX_KUSTOMIZATIONS:
-            fail(f"more than {MAX_KUSTOMIZATIONS} kustomizations in one build", at)
+        if len(self.done) >= MAX_KUSTOMIZATIONS or len(above) >= MAX_CHAIN:
+            fail(f"more than {MAX_KUSTOMIZATIONS} kustomizations, or {MAX_CHAIN} in a row", at)
         self.done.add(directory)
         self.files.add(path, directory, Source(path))
         documents = list(read_documents(self.files.load(path, at), path, places=True))
@@ -124,12 +126,16 @@ class _Walk:
 
     def _read_patches(self, file: Kustomization) -> None:
         for reference in file.texts(file.content, "patchesStrategicMerge"):
-            self._inline_or_file(file, reference)
+            self._documents(file, reference)
         for key in _PATH_ENTRIES:
             for entry in file.mappings(file.content, key):
                 self._path_entry(file, entry)
+                for reference in file.text(entry, "patch"):
+                    _inline(*reference)
         for entry in file.mapping(file.content, "openapi"):
-            self._path_entry(file, entry)
+            file.check_keys(entry, frozenset({"path"}))
+            for reference in file.text(entry, "path"):
+                self.files.named(file, reference)
 
     def _read_generators(self, file: Kustomization) -> None:
         for key in _GENERATORS:
@@ -149,15 +155,11 @@ class _Walk:
     def _base(self, file: Kustomization, reference: Located) -> None:
         self.kustomization(self.files.directory(file, reference), reference[1], file.above)
 
-    def _inline_or_file(self, file: Kustomization, reference: Located) -> None:
-        if not _is_inline(reference[0]):
-            self.files.named(file, reference)
-
     def _path_entry(self, file: Kustomization, entry: dict[str, object]) -> None:
-        """`path: FILE` of a patch, a replacement or the schema; all else in it is inline."""
-        file.check_keys(entry, frozenset({"path"}))
+        """`path: FILE` of a patch or a replacement; all else in it is inline."""
+        file.check_keys(entry, frozenset({"path", "patch"}))
         for reference in file.text(entry, "path"):
-            self.files.named(file, reference)
+            self._documents(file, reference)
 
     def _generator(self, file: Kustomization, entry: dict[str, object], *, secret: bool) -> None:
         """The files of a ConfigMap or Secret generator."""
@@ -185,13 +187,17 @@ class _Walk:
             self._plugin_files(config)
 
     def _configurations(self, file: Kustomization, reference: Located) -> list[Kustomization]:
+        path, documents = self._documents(file, reference)
+        return [Kustomization(path, file.directory, document) for document in documents]
+
+    def _documents(self, file: Kustomization, reference: Located) -> tuple[str, list[Document]]:
+        """What a text says that is a file's name or YAML itself, and the file it stands in.
+        Broken YAML is told here with its line; the tool would quote all of it instead."""
         text, at = reference
         if _is_inline(text):
-            documents, path = _inline(text, at), file.path
-        else:
-            path = self.files.named(file, reference)
-            documents = list(read_documents(self.files.load(path, at), path, places=True))
-        return [Kustomization(path, file.directory, document) for document in documents]
+            return file.path, _inline(text, at)
+        path = self.files.named(file, reference)
+        return path, list(read_documents(self.files.load(path, at), path, places=True))
 
     def _plugin_files(self, config: Kustomization) -> None:
         kind = config.content["kind"]
@@ -200,7 +206,7 @@ class _Walk:
         elif kind.startswith("Patch"):
             self._path_entry(config, config.content)
             for reference in config.texts(config.content, "paths"):
-                self._inline_or_file(config, reference)
+                self._documents(config, reference)
         elif kind == "ReplacementTransformer":
             for entry in config.mappings(config.content, "replacements"):
                 self._path_entry(config, entry)

@@ -54,10 +54,11 @@ class InputFiles:
         entry = self.tree.entry(resolved) if resolved is not None else None
         if resolved is None or entry is None:
             fail(f"there is no {shorten(path)}", at)
+        if entry.kind is not EntryKind.FILE:
+            what = "a symbolic link to no file" if resolved != path else "not a file"
+            fail(f"{shorten(path)} is {what}; name the file or directory itself", at)
         if not references.is_below(resolved, directory):
             fail(f"{shorten(path)} is a link to outside of the kustomization's directory", at)
-        if entry.kind is not EntryKind.FILE:
-            fail(f"{shorten(path)} is not a file", at)
         if not {path, resolved} <= self.paths:
             self._count(path, resolved, entry.size, at)
 

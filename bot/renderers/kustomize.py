@@ -32,11 +32,14 @@ LIMITS = isolation.Limits(seconds=60, memory=isolation.GIB, stdout=64 * isolatio
 _VERSION_LIMITS = isolation.Limits(seconds=20, stdout=isolation.MIB)
 MAX_MESSAGE = 1500
 
+# As much of the tool's words as is looked at, from the end; what is shown is bounded again.
+_KEPT = 8192
+
 _MISSING = re.compile(r"no such file or directory|not a valid directory|doesn't exist")
-_FILE = re.compile(r"[\w./@+-]+\.(?:ya?ml|json)\b|[\w./@+-]*Kustomization\b")
 _LINE = re.compile(r"\bline (\d{1,7})\b")
 # Configuration and patches that the tool quotes: they may hold values of Secrets.
-_QUOTED = re.compile(r"`[^`]*`|\[[^\]]*\n.*", re.DOTALL)
+_QUOTED = re.compile(r"`[^`]*`|(?<=patch from )\[.*|\[[^\[\]]*\n.*", re.DOTALL)
+_WARNING = re.compile(r"^# Warning: .*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +148,20 @@ def _build(tool: KustomizeTool, root: Path, closure: Closure, secrets: frozenset
 def _failure(stderr: bytes, root: Path, closure: Closure, secrets: frozenset[str]) -> RenderFailed:
     """The tool's own words as an error: without our paths, quoted content and control
     characters, with file and line when it names them."""
-    text = stderr.decode(errors="replace").replace(f"{root}{os.sep}", "").replace(str(root), ".")
-    missing = bool(_MISSING.search(text))
-    named = [name for name in _FILE.findall(text) if name in closure.paths]
-    line = _LINE.search(text) if named else None
-    kind = InputMissing if missing else RenderFailed
+    text = _WARNING.sub("", stderr[-_KEPT:].decode(errors="replace"))
+    text = text.replace(f"{root}{os.sep}", "").replace(str(root), ".")
+    file = _last_named(text, closure)
+    line = _LINE.search(text) if file else None
+    kind = InputMissing if _MISSING.search(text) else RenderFailed
     return kind(
-        _shown(text, secrets),
-        named[-1] if named else closure.kustomization,
-        int(line[1]) if line else None,
+        _shown(text, secrets), file or closure.kustomization, int(line[1]) if line else None
     )
+
+
+def _last_named(text: str, closure: Closure) -> str | None:
+    """The file of the closure that the text names last: tools tell the cause at the end."""
+    found = [(text.rfind(path), len(path), path) for path in closure.paths if path in text]
+    return max(found)[2] if found else None
 
 
 def _shown(text: str, secrets: frozenset[str]) -> str:

@@ -18,7 +18,7 @@ import orjson
 from bot.domain.change import Manifest, Subject
 from bot.domain.environment import Environment, RendererName
 from bot.errors import Permanent, RenderFailed, Unusable
-from bot.ports import EntryKind, Rendering, Tree
+from bot.ports import Entry, EntryKind, Rendering, Tree
 from bot.renderers import kustomize, plain
 from bot.renderers.cache import RenderCache
 from bot.renderers.closure import closure_of
@@ -60,7 +60,10 @@ class Renderers:
 
     def inputs(self, tree: Tree, environment: Environment) -> str:
         """Digest of everything the render may read; of the whole repository when the files do
-        not tell. `Unusable` when there is no tool, `Temporary` from the tree."""
+        not tell. A missing directory is an input too, and the only one. `Unusable` when there
+        is no tool, `Temporary` from the tree."""
+        if tree.entry(environment.path) is None:
+            return _sealed(environment, "", [[environment.path, "absent"]])
         tool = self._tool_if_needed(tree, environment)
         try:
             return self._job(tree, environment, tool).inputs
@@ -182,12 +185,17 @@ def _row(tree: Tree, path: str) -> list[str]:
     entry = tree.entry(path)
     if entry is None:
         raise Unusable(f"{path} disappeared from its tree")
-    row = [path, entry.kind, entry.id]
-    if entry.kind is EntryKind.LINK:
-        target = tree.resolve(path)
-        found = tree.entry(target) if target is not None else None
-        row += [found.path, found.id] if found else []
-    return row
+    target = _target(tree, path) if entry.kind is EntryKind.LINK else None
+    return [path, entry.kind, entry.id, *([target.path, target.id] if target else [])]
+
+
+def _target(tree: Tree, link: str) -> Entry | None:
+    """What a link points to; None for a bad one, which the render refuses by name."""
+    try:
+        path = tree.resolve(link)
+    except Unusable:
+        return None
+    return tree.entry(path) if path is not None else None
 
 
 def _whole(tree: Tree, environment: Environment, tool: str) -> str:

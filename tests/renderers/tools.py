@@ -8,8 +8,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bot.errors import Unusable
+import pytest
+
+from bot.domain.environment import Environment, Mode
+from bot.domain.forge import RepoRef
+from bot.errors import RenderFailed, Unusable
 from bot.ports import Entry, EntryKind
+from bot.renderers.kustomize import KustomizeTool
+from bot.renderers.pipeline import Renderers
 
 KUBECTL = str(Path(sys.executable).parent / "kubectl")
 
@@ -44,6 +50,8 @@ class MemoryTree:
         return Entry(path, EntryKind.DIRECTORY, _digest("\n".join(parts).encode()))
 
     def list(self, path: str) -> list[Entry]:
+        if path in self.files or (path and not self._below(path)):
+            raise Unusable(f"there is no directory {path}")
         prefix = f"{path}/" if path else ""
         names = {p[len(prefix) :].split("/")[0] for p in self._below(path)}
         found = [self.entry(prefix + name) for name in sorted(names)]
@@ -107,3 +115,37 @@ def _digest(data: bytes) -> str:
 def _check(path: str) -> None:
     if path and (path.startswith("/") or not {"", ".", ".."}.isdisjoint(path.split("/"))):
         raise Unusable(f"not a path of a tree: {path}")
+
+
+REPO = RepoRef("github", 1)
+
+
+def environment(path: str = "app", **fields) -> Environment:
+    """An environment in observe mode; `fields` override."""
+    values = {"name": "prod", "repo": REPO, "branch": "main", "path": path, "target": "cluster",
+              "namespace": "shop", "mode": Mode.OBSERVE} | fields  # fmt: skip
+    return Environment(**values)
+
+
+def never_started() -> KustomizeTool:
+    """A tool that does not exist: whoever starts it fails with `ToolMissing`."""
+    return KustomizeTool(Path("/nonexistent/kubectl"), "kubectl", "v0")
+
+
+def refused(files: dict[str, str | bytes | Link | Submodule], path: str = "app") -> RenderFailed:
+    """The error of a render that must fail before any process is started."""
+    with pytest.raises(RenderFailed) as caught:
+        Renderers(never_started, None).render(MemoryTree(files), environment(path))
+    return caught.value
+
+
+def plain(text: str | bytes, name: str = "all.yaml") -> list[dict]:
+    """The objects of one plain file, through the whole renderer."""
+    tree = MemoryTree({f"app/{name}": text})
+    return [m.body for m in Renderers(None, None).render(tree, environment()).manifests]
+
+
+def config_map(name: str = "a", **data: str) -> str:
+    """A ConfigMap as YAML, ending with a document marker."""
+    lines = "".join(f"  {key}: {value}\n" for key, value in data.items())
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n{lines}---\n"
