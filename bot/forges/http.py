@@ -1,7 +1,7 @@
 """The one way to talk HTTP to a forge: bounded, impatient, and never twice by accident.
 
 - every exchange has a connect and a read timeout, a deadline for the whole and a size cap
-- nothing is repeated but GETs that were refused before they did anything or met a 5xx
+- repeated is only what was never sent, and GETs that met a 5xx
 - redirects: only to the same scheme, host and port; a write only by 307 and 308, which keep
   method and body (a 301 of a POST would silently become a GET)
 - no proxies, `.netrc` or certificates from the environment: the process's environment is not
@@ -37,8 +37,10 @@ _CHUNK = 64 << 10
 
 # Not GithubRetry: that one sleeps in the process when a limit is hit, up to an hour, and a
 # Retry-After passes its cap. No repeat after a read timeout: it would double the deadline.
-_READ_AGAIN: Final = Retry(
+# A write is repeated only where the connection was not even made.
+_AGAIN: Final = Retry(
     total=2,
+    connect=1,
     read=False,
     backoff_factor=0.2,
     status_forcelist=(500, 502, 503, 504),
@@ -47,7 +49,6 @@ _READ_AGAIN: Final = Retry(
     raise_on_status=False,
     redirect=False,
 )
-_NEVER_AGAIN: Final = Retry(total=0, read=False, redirect=False)
 
 
 class Uncertain(Temporary):
@@ -131,7 +132,7 @@ class Transport:
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
-        session = self._session(method)
+        session = self._session()
         try:
             with session.request(
                 method,
@@ -167,12 +168,10 @@ class Transport:
             text = f"{self._forge} cannot be reached"
         return Temporary(text) if method == "GET" or _never_left(error) else Uncertain(text)
 
-    def _session(self, method: str) -> requests.Session:
-        kind = "reads" if method == "GET" else "writes"
-        session: requests.Session | None = getattr(self._local, kind, None)
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = _new_session(_READ_AGAIN if kind == "reads" else _NEVER_AGAIN)
-            setattr(self._local, kind, session)
+            session = self._local.session = _new_session()
         return session
 
 
@@ -184,11 +183,11 @@ class _Session(requests.Session):
         return None
 
 
-def _new_session(retry: Retry) -> requests.Session:
+def _new_session() -> requests.Session:
     session = _Session()
     session.trust_env = False
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
+    session.mount("https://", HTTPAdapter(max_retries=_AGAIN))
+    session.mount("http://", HTTPAdapter(max_retries=_AGAIN))
     return session
 
 
