@@ -16,13 +16,15 @@ from bot.domain import command
 from bot.domain.environment import Environment
 from bot.domain.event import BranchPushed, CommentCreated, Delivery, Event, Ignored, marks_of
 from bot.domain.forge import RepoRef
-from bot.domain.key import pull_request_key
+from bot.domain.key import Mark, pull_request_key
 from bot.domain.record import CommandRow, Enrolment, PreviewRecord
+from bot.errors import Temporary
 from bot.ports import Store
 from bot.web.counts import Outcome
 from bot.web.settings import Hook
 
 _REMEMBERED = 1024
+TURN = 5.0  # seconds in the line before a store; then 503, while the forge still listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,10 @@ class Intake:
 
     store: Store
     environments: Callable[[], Sequence[Environment]]
+    patience: float = TURN
     _told: set[tuple[str, str]] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
+    _turn: Lock = field(default_factory=Lock)
 
     def take(self, hook: Hook, delivery: Delivery, event: Event) -> Answer:
         """Store the delivery with all that follows from it, in one transaction."""
@@ -67,13 +71,22 @@ class Intake:
         marks = marks_of(event, self.environments(), previews)
         if not marks:
             return self._ignore(delivery, 200, "no environment follows this branch")
-        if self.store.accept(delivery, marks, row):
-            return Answer(202, Outcome.QUEUED)
-        return Answer(200, Outcome.DUPLICATE)
+        is_new = self._accept(delivery, marks, row)
+        return Answer(202, Outcome.QUEUED) if is_new else Answer(200, Outcome.DUPLICATE)
 
     def _ignore(self, delivery: Delivery, status: int, reason: str) -> Answer:
-        self.store.accept(delivery, (), None)
+        self._accept(delivery, (), None)
         return Answer(status, Outcome.IGNORED, reason)
+
+    def _accept(self, delivery: Delivery, marks: Sequence[Mark], row: CommandRow | None) -> bool:
+        """One writer at a time. Threads that meet in SQLite's own lock poll for it with growing
+        pauses, and the unlucky one waits for hundreds of milliseconds; here they take turns."""
+        if not self._turn.acquire(timeout=self.patience):
+            raise Temporary("The store is busy.")
+        try:
+            return self.store.accept(delivery, marks, row)
+        finally:
+            self._turn.release()
 
     def _tell_once(self, delivery: Delivery, event: Event, refusal: str) -> None:
         """One ledger line per repository and reason of this process, not one per delivery: the
