@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bot.domain.event import BranchPushed, CommentCreated, Ignored, PullRequestChanged
 from bot.domain.forge import Actor, RepoRef
 from bot.errors import BadDelivery
 from bot.forges.github.webhook import parse
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.forges.payloads import (
     COMMENT,
     MERGED,

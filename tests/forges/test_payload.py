@@ -8,10 +8,11 @@ from contextlib import suppress
 
 import orjson
 import pytest
-from bot.errors import BadDelivery
-from bot.forges.payload import MAX_DEPTH, MAX_INTEGER, MAX_VALUES, Payload, read
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bot.errors import BadDelivery
+from bot.forges.payload import MAX_DEPTH, MAX_INTEGER, MAX_VALUES, Payload, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5),

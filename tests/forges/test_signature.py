@@ -8,9 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
-from bot.forges.signature import sign_sha256, verify_sha256
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bot.forges.signature import sign_sha256, verify_sha256
 
 SECRET = b"a secret of at least sixteen bytes"
 OTHER = b"another secret, for the rotation"
