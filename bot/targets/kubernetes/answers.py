@@ -25,6 +25,8 @@ _POLICY = re.compile(r"ValidatingAdmissionPolicy '([A-Za-z0-9.\-]{1,253})'")
 _INVALID = re.compile(r"^(Invalid value|Unsupported value|Duplicate value|Too long|Not found)\b")
 _GO_VALUE = re.compile(r"&?value\.value\w+\{.*?\}+")
 
+_UNTYPED = "failed to create typed patch object"
+
 Scrub = Callable[[str], str]
 
 
@@ -100,10 +102,14 @@ def refusal(answer: Answer) -> Refusal:
         status = {}
     details = status.get("details")
     causes = details.get("causes") if isinstance(details, dict) else None
+    message = str(status.get("message") or "")
+    if answer.status == 500 and _UNTYPED in message:
+        # Fields that the schema does not know are answered like a fault of the server.
+        return Refusal(422, "Invalid", message, ())
     return Refusal(
         answer.status,
         str(status.get("reason") or f"HTTP {answer.status}"),
-        str(status.get("message") or ""),
+        message,
         tuple(_cause(c) for c in causes or () if isinstance(c, dict)),
     )
 

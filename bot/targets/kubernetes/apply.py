@@ -48,6 +48,8 @@ class Applier:
     ) -> Applied:  # fmt: skip
         """See `ports.Target.apply`."""
         refuse(environment, prepared)
+        if any(step.change.action is Action.REFUSED for step in prepared.steps):
+            return Applied(tuple(_untried(step) for step in prepared.steps))
         if read_identity(self._client) != prepared.plan.identity:
             raise Permanent(f"The cluster of {environment.name} is not the one of the plan.")
         session = Session(self._client, environment, prepared.parent, observer, self._clock)
@@ -65,10 +67,15 @@ def refuse(environment: Environment, prepared: PreparedPlan) -> None:
         raise Permanent(f"This plan is for {plan.environment}, not for {environment.name}.")
     if plan.blocked:
         raise Permanent(" ".join(plan.blocked))
-    refused = [c for c in plan.changes if c.action is Action.REFUSED]
-    if refused:
-        first = refused[0]
-        raise TargetRefused(f"{first.subject}: {first.reason}")
+
+
+def _untried(step: Step) -> ObjectResult:
+    """One refused object and nothing is written at all: half a change is nobody's wish."""
+    if step.change.action is Action.REFUSED:
+        return ObjectResult(step.subject, "failed", step.change.reason)
+    if step.change.action is Action.UNCHANGED:
+        return ObjectResult(step.subject, "unchanged", generation=step.generation)
+    return ObjectResult(step.subject, "skipped", NOT_REACHED)
 
 
 @dataclass(frozen=True, slots=True)
