@@ -113,8 +113,15 @@ def render(tool: KustomizeTool, tree: Tree, closure: Closure, workdir: Path) -> 
         with repository_fault(closure.kustomization):
             tree.export(_wanted(tree, closure), root)
         output = _build(tool, root, closure, sources.secrets)
-    manifests = load_manifests(output, closure.kustomization)
-    return [Manifest(each.body, sources.of(each)) for each in manifests]
+    return [Manifest(each.body, sources.of(each)) for each in _objects(output, closure)]
+
+
+def _objects(output: bytes, closure: Closure) -> list[Manifest]:
+    """Lines of the output are not lines of any file, so an error names the kustomization only."""
+    try:
+        return load_manifests(output, closure.kustomization)
+    except RenderFailed as error:
+        raise RenderFailed(f"what was built: {error.message}", closure.kustomization) from None
 
 
 def _wanted(tree: Tree, closure: Closure) -> list[str]:

@@ -84,7 +84,7 @@ def test_an_overlay_is_built_with_all_its_parts(renderers):
     assert deployment["metadata"]["labels"]["tier"] == "prod"
     assert deployment["spec"]["replicas"] == 3
     pod = deployment["spec"]["template"]["spec"]
-    assert pod["containers"][0]["env"][0]["value"] in ("web", "prod-web")
+    assert pod["containers"][0]["env"][0]["value"] == "prod-web"
     assert pod["volumes"][0]["configMap"]["defaultMode"] == 420
     assert pod["volumes"][0]["configMap"]["name"].startswith("prod-settings-")
     assert body(found, "Service")["spec"]["ports"] == [{"port": 443}]
@@ -224,6 +224,18 @@ def test_a_broken_patch_is_told_with_its_line(renderers):
     error = failed(renderers, files)
     assert error.file == "app/p.yaml"
     assert error.line
+
+
+def test_what_was_built_is_checked_like_what_was_written(renderers):
+    """A patch can take a name away; the error does not pretend to know a line."""
+    files = {
+        "app/kustomization.yaml": "resources: [a.yaml]\npatches:\n- target: {kind: ConfigMap}\n"
+        "  patch: '- {op: replace, path: /metadata/name, value: a/b}'\n",
+        "app/a.yaml": config_map("a"),
+    }
+    error = failed(renderers, files)
+    assert "what was built: metadata.name" in error.message
+    assert (error.file, error.line) == ("app/kustomization.yaml", None)
 
 
 def test_long_errors_are_cut(tmp_path):
