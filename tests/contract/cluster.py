@@ -345,6 +345,20 @@ class Cluster:
             clock=self.clock,
         )
 
+    def unreachable_target(self) -> Target:
+        """A target of which nothing answers; its waits between repeats take no time."""
+        from bot.targets.kubernetes.credentials import Credentials
+        from bot.targets.kubernetes.target import KubernetesTarget
+
+        path = self.home / "unreachable.kubeconfig"
+        # Port 9 (discard) of the loopback interface: the connection is refused at once.
+        text = self.kubeconfig(DEPLOYER).read_text()
+        path.write_text(text.replace(self.endpoint.server, "https://127.0.0.1:9"))
+        credentials = Credentials(path)
+        return KubernetesTarget(
+            "gone", credentials, credentials, clock=self.clock, sleep=lambda _seconds: None
+        )
+
     def kubeconfig(self, identity: str | Path) -> Path:
         if isinstance(identity, Path):
             return identity

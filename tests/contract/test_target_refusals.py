@@ -29,10 +29,10 @@ def test_an_unknown_field_is_refused(cluster: Cluster) -> None:
 
 def test_a_wrong_type_is_refused(cluster: Cluster) -> None:
     """A number where a text belongs does not reach the server's storage."""
-    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: n}, data: {a: 1}}"
-    assert change(cluster.plan(text), "n").action is Action.REFUSED
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: count}, data: {a: 1}}"
+    assert change(cluster.plan(text), "count").action is Action.REFUSED
     assert not cluster.sync(text).complete
-    assert cluster.find("ConfigMap", "n") is None
+    assert cluster.find("ConfigMap", "count") is None
 
 
 def test_an_immutable_field_is_refused_with_what_to_do(cluster: Cluster) -> None:
