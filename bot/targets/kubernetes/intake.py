@@ -6,6 +6,7 @@ the environment's scope, `generateName`, ciphertext, kinds that nobody serves.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,7 +150,22 @@ def _unserved(api_version: str, kind: str, catalog: Catalog) -> str:
 def _unfit(body: dict[str, Any]) -> str:
     if PARENT_ID in (body["metadata"].get("labels") or {}):
         return f"the label {PARENT_ID} marks the bot's own inventories"
-    return encrypted_reason(body) or ""
+    return encrypted_reason(body) or _not_base64(body)
+
+
+def _not_base64(body: dict[str, Any]) -> str:
+    """A Secret's `data` that no API server can read: it answers 500, which looks like an outage."""
+    if body["kind"] != "Secret":
+        return ""
+    for key, value in (body.get("data") or {}).items():
+        try:
+            base64.b64decode(str(value).translate(_LINE_ENDS), validate=True)
+        except ValueError:
+            return f"data.{key} is not base64; write plain text under stringData"
+    return ""
+
+
+_LINE_ENDS = str.maketrans("", "", "\r\n")
 
 
 def _kinds_of_crds(manifests: Sequence[Manifest]) -> Kinds:
