@@ -7,6 +7,7 @@ gone, however it went, the pipe closes and the child stops by itself.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -102,7 +103,9 @@ def end_with_parent(stop: Callable[[], None]) -> None:
     """In a child: call `stop` when the supervisor's pipe closes."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # The bare descriptor: a lock of a buffered reader would stand in the way of the exit.
+        while os.read(0, 4096):
+            continue
         stop()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -81,6 +81,7 @@ class App:
         configured = self.settings.tools.kustomize
         cache = RenderCache(self.settings.store.directory / "renders")
         workdir = self.settings.store.directory / "work"
+        workdir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Renderers(lambda: find_tool(str(configured) if configured else None), cache, workdir)
 
     @cached_property

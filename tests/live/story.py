@@ -230,7 +230,7 @@ environments:
 
     def deployed(self, sha: str, environment: str, state: str = "success") -> None:
         context = f"deploy/{environment}"
-        self.until(f"{context} {state}", lambda: self.status(sha, context) == state, 90)
+        self.until(f"{context} {state}", lambda: self.status(sha, context) == state, 60)
 
     def live(self, kind: str, name: str, environment: str, path: str) -> str:
         """One field of a live object by JSONPath."""

@@ -127,7 +127,7 @@ def _drift_is_told(story: Story, number: int, sha: str) -> None:
     story.until(
         "the word", lambda: story.live("deployment", "web", "prod", ".spec.replicas") == "3"
     )
-    assert story.status(sha, "deploy/prod") == "success"
+    story.deployed(sha, "prod")
 
 
 def _drift_is_healed(story: Story) -> None:
