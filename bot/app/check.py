@@ -16,7 +16,7 @@ from pathlib import Path
 from bot.app.check_parts import Part, credentials, hooks, parts, secrets
 from bot.config import load
 from bot.domain.check import Check, Result
-from bot.errors import BotError, ConfigInvalid
+from bot.errors import BotError, ConfigInvalid, Temporary
 
 # Longer than every timeout of a single request; a part makes several.
 PATIENCE = 60.0
@@ -60,8 +60,11 @@ def run(parts: Iterable[Part], done: Callable[[str], None], patience: float) -> 
 def _answer(number: int, part: Part, answers: queue.SimpleQueue[tuple[int, list[Check]]]) -> None:
     try:
         checks = part.ask()
+    except Temporary as error:
+        remedy = "make it reachable from here (address, network, proxy), then check again"
+        checks = [Check(part.name, Result.FAILED, error.public, remedy)]
     except BotError as error:
-        checks = [Check(part.name, Result.FAILED, error.public, "see the message; check again")]
+        checks = [Check(part.name, Result.FAILED, error.public, "correct that, then check again")]
     except Exception as error:  # noqa: BLE001  # a fault of one adapter must not hide what the others say
         detail = f"internal error ({type(error).__name__})"
         checks = [Check(part.name, Result.FAILED, detail, "run with --debug and report it")]

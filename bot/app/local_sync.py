@@ -113,6 +113,18 @@ def wait(local: Local, synced: Synced, timeout: float, tell: Tell) -> Synced:
         time.sleep(HEALTH_EVERY)
 
 
+def ran_jobs(synced: Synced) -> bool:
+    """True when Jobs have succeeded that the inventory should remember."""
+    results = synced.applied.results if synced.applied else ()
+    return synced.done and any(r.subject.full_kind == "Job.batch" for r in results)
+
+
+def remember_jobs(local: Local, observer: WriteObserver) -> None:
+    """One more look, with the right to write: Jobs that succeeded are noted in the inventory, so
+    that they do not run again when their objects are gone."""
+    local.target.health(local.environment, {}, observer)
+
+
 def _unread(deadline: float) -> Outcome:
     """Health that cannot be read is looked at again, and is not "healthy" at the end."""
     return Outcome.FAILED if time.monotonic() >= deadline else Outcome.WAITING
@@ -159,13 +171,15 @@ def _commit_with(local: Local, inputs: str) -> str | None:
 
 
 @contextmanager
-def claimed(store: Store, clock: Clock, environment: str, tell: Tell) -> Iterator[Journal]:
+def claimed(
+    store: Store, clock: Clock, environment: str, tell: Tell, patience: float = CLAIM_PATIENCE
+) -> Iterator[Journal]:
     """Hold the environment's claim, and yield the journal that every write goes through. At the
     end the key is due at once: a worker then looks at what was done."""
     queue, owner = store.queue, f"cli:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    claim = _claim(queue, owner, environment_key(environment), tell)
+    claim = _claim(queue, owner, environment_key(environment), tell, patience)
     sync = f"{environment}@local:{claim.fence}:cli"
-    store.record("sync.started", environment, {"sync": sync, "cause": "cli", "by": _who()})
+    store.record("cli.claimed", environment, {"sync": sync, "by": _who()})
     ended = threading.Event()
     keeper = threading.Thread(target=_keep, args=(queue, claim, ended), daemon=True)
     keeper.start()
@@ -175,11 +189,11 @@ def claimed(store: Store, clock: Clock, environment: str, tell: Tell) -> Iterato
         ended.set()
         keeper.join()
         queue.finish(claim, clock.now())
-        store.record("sync.ended", environment, {"sync": sync, "cause": "cli"})
+        store.record("cli.released", environment, {"sync": sync})
 
 
-def _claim(queue: Queue, owner: str, key: str, tell: Tell) -> Claim:
-    deadline = time.monotonic() + CLAIM_PATIENCE
+def _claim(queue: Queue, owner: str, key: str, tell: Tell, patience: float) -> Claim:
+    deadline = time.monotonic() + patience
     told = False
     while time.monotonic() < deadline:
         claim = queue.claim_key(owner, key)
@@ -190,7 +204,7 @@ def _claim(queue: Queue, owner: str, key: str, tell: Tell) -> Claim:
             told = True
         time.sleep(CLAIM_EVERY)
     raise Temporary(
-        f"{key} is worked on by somebody else for more than {CLAIM_PATIENCE:g} s; "
+        f"{key} is worked on by somebody else for more than {patience:g} s; "
         "look at `gitops-bot status` and try again"
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bot.app.local import Local
     from bot.app.local_sync import Synced
     from bot.domain.change import Subject
+    from bot.ports import WriteObserver
     from bot.reconcilers.sync import Journal
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -201,28 +203,37 @@ def sync(
     2 trouble.
     """
     local = Choice(ctx.obj, given).open()
-    claim = _claim(ctx.obj, local) if given["environment"] else nullcontext()
+    claim = _claim(ctx.obj, local) if given["environment"] else nullcontext
     patience = timeout or local.environment.health_timeout
     ctx.exit(run_sync(local, claim, patience if wait_ else None, as_json=as_json))
 
 
 def run_sync(
     local: Local,
-    claim: AbstractContextManager[Journal | None],
+    claim: Callable[[], AbstractContextManager[Journal | None]],
     patience: float | None,
     *,
     as_json: bool,
 ) -> int:
-    """Apply under the claim, wait without it, show. patience: seconds; None for not waiting."""
-    from bot.app.local_sync import Observers, apply, wait
+    """Write under the claim, wait without it, show. patience: seconds; None for not waiting."""
+    from bot.app.local_sync import apply, ran_jobs, remember_jobs, wait
 
-    with claim as journal:
-        observers = (journal, Narrator()) if journal else (Narrator(),)
-        synced = apply(local, Observers(observers), tell)
+    with claim() as journal:
+        synced = apply(local, _observers(journal), tell)
     if patience is not None and synced.applied and synced.applied.complete:
         synced = wait(local, synced, patience, tell)
+    if patience is not None and ran_jobs(synced):
+        with claim() as journal:
+            remember_jobs(local, _observers(journal))
     _show(synced, as_json=as_json)
     return 0 if synced.done else 2
+
+
+def _observers(journal: Journal | None) -> WriteObserver:
+    """The journal first: it may forbid the write."""
+    from bot.app.local_sync import Observers
+
+    return Observers((journal, Narrator()) if journal else (Narrator(),))
 
 
 def _show(synced: Synced, *, as_json: bool) -> None:
@@ -245,8 +256,8 @@ class Narrator:
         tell(f"  {verb} {subject}: {outcome}")
 
 
-def _claim(session: Session, local: Local) -> AbstractContextManager[Journal]:
-    """The claim in the configured store. No store, no sync: a worker may be at work."""
+def _claim(session: Session, local: Local) -> Callable[[], AbstractContextManager[Journal]]:
+    """Claims in the configured store. No store, no sync: a worker may be at work."""
     from bot.app.clock import SystemClock
     from bot.app.local_sync import claimed
     from bot.config import load
@@ -255,4 +266,4 @@ def _claim(session: Session, local: Local) -> AbstractContextManager[Journal]:
     clock = SystemClock()
     store = open_store(load(session.config, secrets=False).store.url, "cli", clock)
     store.migrate()
-    return claimed(store, clock, local.environment.name, tell)
+    return partial(claimed, store, clock, local.environment.name, tell)

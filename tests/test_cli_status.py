@@ -1,0 +1,185 @@
+"""`status` tells what the database knows, without forge and cluster, and creates nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bot.app.status import Status, collect
+from bot.cli import main
+from bot.config import load
+from bot.domain.forge import RepoRef
+from bot.domain.key import Mark
+from bot.domain.record import Enrolment, EnvironmentRecord, Stage, Sync, WorkerRecord
+from bot.store.store import SqlStore, open_store
+from tests.config.test_faults import GOOD
+from tests.store.clocks import SystemClock
+
+OLD, NEW = "a" * 40, "b" * 40
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The good configuration with its database here; its secrets are not needed."""
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD.replace("/var/lib", str(tmp_path)))
+    return file
+
+
+@pytest.fixture
+def store(config: Path, tmp_path: Path) -> SqlStore:
+    made = open_store(f"sqlite:///{tmp_path}/bot.db", "cli", SystemClock())
+    made.migrate()
+    return made
+
+
+def run(config: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["-c", str(config), "status", *arguments])
+
+
+def facts(config: Path, store: SqlStore, now: float | None = None) -> Status:
+    return collect(load(config, secrets=False), store, now or time.time())
+
+
+def record(store: SqlStore, **facts: object) -> None:
+    """What the bot knows of the environment `shop`."""
+    store.put_environment(replace(EnvironmentRecord("shop"), **facts))  # type: ignore[arg-type]
+
+
+def test_without_a_database_it_says_what_to_do(config: Path) -> None:
+    """And makes none."""
+    done = run(config)
+
+    assert done.exit_code == 2
+    assert "start the bot with `gitops-bot serve` first" in done.stderr
+    assert [p.name for p in config.parent.iterdir()] == ["config.yaml"]
+
+
+def test_a_new_database_says_that_nothing_happened_yet(config: Path, store: SqlStore) -> None:
+    """Never deployed, not enrolled, no worker."""
+    done = run(config)
+
+    assert done.exit_code == 0, done.stderr
+    assert "never" in done.stdout
+    assert "not enrolled yet" in done.stdout
+    assert "No worker is alive" in done.stdout
+    assert "queue: empty" in done.stdout
+
+
+def test_a_deployed_environment(config: Path, store: SqlStore) -> None:
+    """Revision, level and drift, and a worker that lives."""
+    now = time.time()
+    record(store, revision=OLD, head=OLD, level="healthy", drifted=("ConfigMap shop/web",))
+    store.put_worker(WorkerRecord("w", "host1", 42, "1.2.3", now - 60, now))
+    store.put_enrolment(Enrolment(RepoRef("github", 7), "acme/shop", now - 60, now - 30))
+    done = run(config)
+
+    assert done.exit_code == 0, done.stderr
+    for text in ("aaaaaaa", "healthy", "ConfigMap shop/web", "worker host1 pid 42", "30 s ago"):
+        assert text in done.stdout
+    (repository,) = facts(config, store).repositories
+    assert (repository.enrolled, repository.late) == (True, False)
+
+
+def test_what_an_environment_waits_for(config: Path, store: SqlStore) -> None:
+    """The reason of the record, or what comes next; nothing when the head is deployed."""
+    record(store, revision=OLD, head=OLD)
+    assert facts(config, store).environments[0].waiting == ""
+    record(store, revision=OLD, head=NEW)
+    assert facts(config, store).environments[0].waiting == "a sync is about to begin"
+    record(store, revision=OLD, head=NEW, refused=NEW, reason="history was rewritten")
+    assert facts(config, store).environments[0].waiting == "history was rewritten"
+    assert "waits: history was rewritten" in run(config).stdout
+
+
+def test_a_sync_under_way_is_told(config: Path, store: SqlStore) -> None:
+    """Stage, revision and since when."""
+    sync = Sync("s", NEW, "merge", OLD, Stage.WAITING, 1_700_000_000.0, 1_700_000_600.0)
+    record(store, revision=OLD, head=NEW, sync=sync)
+
+    assert "waiting bbbbbbb since 2023-11-14 22:13:20 UTC" in run(config).stdout
+    found = json.loads(run(config, "--json").stdout)["environments"][0]
+    assert found["sync"] == {
+        "revision": NEW, "cause": "merge", "stage": "waiting",
+        "started_at": 1_700_000_000.0, "deadline": 1_700_000_600.0,
+    }  # fmt: skip
+
+
+def test_silence_is_seen(config: Path, store: SqlStore) -> None:
+    """A worker and a poll that are long ago are told as what they are."""
+    now = time.time()
+    store.put_worker(WorkerRecord("w", "host1", 42, "1.2.3", now, now))
+    store.put_enrolment(Enrolment(RepoRef("github", 7), "acme/shop", now - 9000, now - 3600))
+    soon, later = facts(config, store, now + 5), facts(config, store, now + 300)
+
+    assert [w.alive for s in (soon, later) for w in s.workers] == [True, False]
+    assert [(r.enrolled, r.late, round(r.lag or 0)) for r in soon.repositories] == [
+        (True, True, 3605)
+    ]
+
+
+def test_a_key_that_fails_again_and_again_is_trouble(config: Path, store: SqlStore) -> None:
+    """With its last error, made harmless for a terminal."""
+    store.queue.mark([Mark("env:shop")])
+    (claim,) = store.queue.claim("w", 1)
+    store.queue.release(claim, "the cluster \x1b[31mburns", 60.0)
+    done = run(config)
+
+    assert "env:shop: waiting. the cluster <U+001B>[31mburns" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert json.loads(run(config, "--json").stdout)["trouble"][0]["failures"] == 1
+
+
+def test_the_json_has_the_documented_shape(config: Path, store: SqlStore) -> None:
+    """The keys that docs/command-line.md promises."""
+    now = time.time()
+    record(store, revision=OLD, head=OLD, level="healthy")
+    store.put_worker(WorkerRecord("w", "host1", 42, "1.2.3", now, now))
+    found = json.loads(run(config, "--json").stdout)
+
+    assert set(found) == {"now", "environments", "repositories", "workers", "queue", "trouble"}
+    assert set(found["environments"][0]) == {
+        "name", "repository", "branch", "target", "mode", "deployed", "head", "level", "drift",
+        "sync", "waiting", "checked_at", "due_at", "error",
+    }  # fmt: skip
+    assert set(found["repositories"][0]) == {"forge", "name", "enrolled", "lag", "late"}
+    assert found["workers"][0]["alive"] is True
+    assert set(found["queue"]) == {"oldest_due", "depth"}
+
+
+def on_a_terminal(config: Path, **env: str) -> str:
+    """What a person at a terminal sees."""
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "bot", "-c", str(config), "status"]
+    clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    with subprocess.Popen(
+        argv, stdout=theirs, stderr=subprocess.PIPE, env={**clean, "TERM": "xterm-256color", **env}
+    ) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while piece := os.read(ours, 65536):
+                text += piece
+        except OSError:  # Linux says so when the other side is closed
+            pass
+    os.close(ours)
+    assert process.returncode == 0
+    return text.decode()
+
+
+def test_colour_is_for_terminals_that_want_it(config: Path, store: SqlStore) -> None:
+    """Colour on a terminal, none with NO_COLOR, no escape sequence at all in a pipe."""
+    record(store, revision=OLD, head=OLD, level="healthy")
+
+    assert "\x1b[32mhealthy" in on_a_terminal(config)
+    assert "\x1b[32m" not in on_a_terminal(config, NO_COLOR="1")
+    assert "\x1b" not in run(config).stdout
