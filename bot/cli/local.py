@@ -17,7 +17,7 @@ from bot.cli.session import Session, console, print_json, tell
 if TYPE_CHECKING:
     from bot.app.local import Local
     from bot.app.local_sync import Synced
-    from bot.domain.change import Subject
+    from bot.domain.change import Plan, Subject
     from bot.ports import WriteObserver
     from bot.reconcilers.sync import Journal
 
@@ -182,7 +182,17 @@ def show_diff(local: Local, *, as_json: bool) -> int:
         print_json(plan_json(plan))
     else:
         show_plan(plan, console())
+    _hint(local, plan)
     return verdict(plan)
+
+
+def _hint(local: Local, plan: Plan) -> None:
+    """What left the directory stays, and the word that deletes it is one option away."""
+    from bot.domain.change import Action
+
+    kept = plan.counts()[Action.KEEP]
+    if kept and not local.environment.prune.enabled:
+        tell(f"{kept} owned objects are not in the directory any more; --prune deletes them")
 
 
 @click.command()
@@ -226,6 +236,7 @@ def run_sync(
         with claim() as journal:
             remember_jobs(local, _observers(journal))
     _show(synced, as_json=as_json)
+    _hint(local, synced.plan)
     return 0 if synced.done else 2
 
 

@@ -129,7 +129,7 @@ def _writes(control_plane: ClusterAccess, since: int, namespace: str) -> dict[st
 
 
 def test_diff_json(cli: Cli, folder: Folder) -> None:
-    """Fields with old and new value, and the digest that a preview would have."""
+    """Fields with old and new value; planned again, the same digest."""
     folder.maps("web")
     cli("sync", "--no-wait")
     folder.maps("web", value="2")
@@ -156,6 +156,7 @@ def test_nothing_is_deleted_without_the_word(
 
     kept = cli("diff", "--json")
     assert (kept.returncode, actions(kept)) == (0, {"api": "keep", "web": "unchanged"})
+    assert "--prune deletes them" in kept.stderr
     assert cli("sync").returncode == 0
     assert names(kubectl, namespace) == {"web", "api"}
 
