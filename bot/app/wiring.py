@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from bot.app.clock import SystemClock
 from bot.config import Settings
 from bot.config.model import Credentials as CredentialSettings
 from bot.domain.environment import Environment
@@ -29,14 +29,6 @@ from bot.renderers.kustomize import find_tool
 from bot.renderers.pipeline import Renderers
 from bot.store.store import SqlStore, open_store
 from bot.targets.kubernetes.credentials import Credentials
-
-
-class SystemClock:
-    """The wall clock."""
-
-    def now(self) -> float:
-        return time.time()
-
 
 Role = Literal["web", "worker", "cli"]
 
@@ -126,9 +118,6 @@ class App:
                 environments, store, self.git, voice, clock, poll
             ),
         }
-
-
-Enroll = Callable[[], bool]
 
 
 def _credentials(settings: CredentialSettings) -> Credentials:
