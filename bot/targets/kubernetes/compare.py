@@ -5,6 +5,7 @@ Each answer is a `Step`: the change as it may be shown, and beside it what an ap
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,6 +57,10 @@ class Step:
         return self.change.subject
 
 
+# A step that takes requests to find.
+Ask = Callable[[], Step]
+
+
 @dataclass(frozen=True, slots=True)
 class _Dry:
     """A dry run to its end: the answer to the payload that is to be sent, and who gave way."""
@@ -97,8 +102,9 @@ class Comparer:
             return self._created(wanted, Confidence.RENDERED, _no_dry_run(said))
         return self._said_no(wanted, said)
 
-    def update(self, wanted: Wanted, live: dict[str, Any]) -> Step:
-        """Something is there: proven unchanged, or what the server's dry run makes of it."""
+    def update(self, wanted: Wanted, live: dict[str, Any]) -> Step | Ask:
+        """Something is there: proven unchanged, or what the server's dry run makes of it. The
+        proof is made here and now; what has to be asked is left to be done beside others."""
         if live["metadata"].get("deletionTimestamp"):
             return _step(wanted, Change(
                 wanted.subject, Action.UNKNOWN, Confidence.UNKNOWN, source=wanted.source,
@@ -110,7 +116,7 @@ class Comparer:
                 wanted.subject, Action.UNCHANGED, Confidence.PROVEN, owners=yielded,
                 source=wanted.source,
             ), live, payload)  # fmt: skip
-        return self._against_live(wanted, payload, live, yielded)
+        return lambda: self._against_live(wanted, payload, live, yielded)
 
     def _against_live(
         self, wanted: Wanted, payload: dict[str, Any], live: dict[str, Any],

@@ -83,21 +83,52 @@ def _same_map(node: Node, children: list[str], sent: Node, live: Node) -> bool:
 
 
 def _same_list(node: Node, children: list[str], sent: list[Any], live: list[Any]) -> bool:
-    if len(children) != len(sent):
+    if len(children) != len(sent) or not all(c[:2] in ("k:", "v:") for c in children):
         return False
+    ours, theirs = _Finder(sent, lenient=True), _Finder(live, lenient=False)
     at: list[tuple[int, int]] = []
     for child in children:
-        if child[:2] not in ("k:", "v:"):
-            return False
         key = item_key(child)
-        ours = _positions(sent, key, lenient=True)
-        theirs = _positions(live, key, lenient=False)
-        if len(ours) != 1 or len(theirs) != 1:
+        here, there = ours.find(key), theirs.find(key)
+        if here is None or there is None:
             return False
-        at.append((ours[0], theirs[0]))
-        if not _same(node[child], sent[ours[0]], live[theirs[0]]):
+        at.append((here, there))
+        if not _same(node[child], sent[here], live[there]):
             return False
     return _in_order(at, len(sent))
+
+
+class _Finder:
+    """Finds the one item with given key values. Searched by dictionary where all items have the
+    keys: a list of a hundred items would else be walked a hundred times."""
+
+    def __init__(self, items: list[Any], *, lenient: bool) -> None:
+        self._items = items
+        self._lenient = lenient
+        self._by_names: dict[tuple[str, ...], dict[Any, int] | None] = {}
+
+    def find(self, key: Key) -> int | None:
+        """The position of the only item that fits; None when none or several do."""
+        names = tuple(name for name, _ in key)
+        if names not in self._by_names:
+            self._by_names[names] = self._index(names)
+        index = self._by_names[names]
+        if index is None:
+            found = _positions(self._items, key, lenient=self._lenient)
+            return found[0] if len(found) == 1 else None
+        at = index.get(tuple(value for _, value in key))
+        # A dictionary takes 1 for true; JSON does not.
+        return at if at is not None and _matches(self._items[at], key, lenient=False) else None
+
+    def _index(self, names: tuple[str, ...]) -> dict[Any, int] | None:
+        index: dict[Any, int] = {}
+        for at, item in enumerate(self._items):
+            if not isinstance(item, dict) or not all(
+                isinstance(item.get(n), (str, int)) for n in names
+            ):
+                return None
+            index[tuple(item[n] for n in names)] = at
+        return index if len(index) == len(self._items) else None
 
 
 def _in_order(at: list[tuple[int, int]], size: int) -> bool:

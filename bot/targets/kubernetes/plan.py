@@ -19,7 +19,7 @@ from bot.domain.environment import Environment
 from bot.targets.kubernetes import diff, prune
 from bot.targets.kubernetes.answers import Refusal, expect
 from bot.targets.kubernetes.client import PreviewClient
-from bot.targets.kubernetes.compare import Comparer, Step
+from bot.targets.kubernetes.compare import Ask, Comparer, Step
 from bot.targets.kubernetes.discovery import Catalog, Discovery
 from bot.targets.kubernetes.emit import unified, whole
 from bot.targets.kubernetes.intake import Intake, Wanted, take_in
@@ -182,7 +182,9 @@ class _Round:
         live = self._planner.reader.read([*addresses.values(), *old.addresses.values()])
         found = {s: live[a] for s, a in addresses.items()}
         self._claims = self._claims_if_needed(found, bool(old.addresses))
-        steps = parallel(lambda w: self._wanted(w, found), self._intake.wanted)
+        first = [self._wanted(w, found) for w in self._intake.wanted]
+        asked = iter(parallel(lambda ask: ask(), [a for a in first if not isinstance(a, Step)]))
+        steps = [a if isinstance(a, Step) else next(asked) for a in first]
         return self._pruned(steps, old, {s: live[a] for s, a in old.addresses.items()})
 
     def _pruned(
@@ -204,24 +206,22 @@ class _Round:
             self._brings_value(wanted),
         )  # fmt: skip
 
-    def _wanted(self, wanted: Wanted, live: dict[Subject, Live]) -> Step:
+    def _wanted(self, wanted: Wanted, live: dict[Subject, Live]) -> Step | Ask:
         found = live.get(wanted.subject)
         if isinstance(found, Refusal):
             return self._compare.unreadable(wanted, found)
         if found is not None:
             return self._existing(wanted, found)
         if wanted.resource is None or self._namespace_comes(wanted, live):
-            step = self._compare.simulated(wanted)
-        elif ran_already(wanted.subject, wanted.payload, self._ground.parent):
+            return self._by_git(wanted, self._compare.simulated(wanted))
+        if ran_already(wanted.subject, wanted.payload, self._ground.parent):
             return Step(Change(
                 wanted.subject, Action.UNCHANGED, Confidence.PROVEN, source=wanted.source,
                 reason="this Job has run to its end with this spec and is not created again",
             ), keep=True)  # fmt: skip
-        else:
-            step = self._compare.create(wanted)
-        return self._by_git(wanted, step) if self._brings_value(wanted) else step
+        return lambda: self._by_git(wanted, self._compare.create(wanted))
 
-    def _existing(self, wanted: Wanted, live: dict[str, Any]) -> Step:
+    def _existing(self, wanted: Wanted, live: dict[str, Any]) -> Step | Ask:
         stranger = self._other_environment(wanted.subject, live)
         if stranger:
             return Step(Change(
@@ -310,8 +310,10 @@ class _Round:
         return self._by_git(wanted, Step(change, wanted.resource))
 
     def _by_git(self, wanted: Wanted, step: Step) -> Step:
-        """The step with what Git changes in the Secret's keys instead of anything live."""
-        if self._base is None or step.change.action not in (Action.CREATE, Action.UPDATE):
+        """Of a Secret that a pull request brings: what Git changes, instead of anything live."""
+        if self._base is None or not self._brings_value(wanted):
+            return step
+        if step.change.action not in (Action.CREATE, Action.UPDATE):
             return step
         base = self._base.get(wanted.subject)
         if base is None:
