@@ -22,6 +22,9 @@ COMMON = (
 PREVIEW_VERBS = ("get", "list", "create", "patch")
 APPLY_VERBS = ("get", "list", "create", "patch", "delete")
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+FENCE = "gitops-bot-dry-run-fence"
+FENCE_PARTS = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
@@ -119,15 +122,25 @@ class Checker:
         what = self._what("the dry-run fence holds the preview identity")
         if not _may(self._preview, environment.namespace, "patch", "", "configmaps"):
             return Check(what, Result.OK, "the preview identity has no write verbs")
-        path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
-        answer = self._preview.get(f"{path}/gitops-bot-dry-run-fence")
-        if answer.ok:
-            return Check(what, Result.OK, "ValidatingAdmissionPolicyBinding is there")
-        said = refusal(answer)
-        return Check(what, Result.WARNING,
-                     f"the preview identity may write for real, and the fence was not found "
-                     f"({said.code})",
-                     "apply deploy/rbac/fence")  # fmt: skip
+        answers = [self._preview.get(f"{ADMISSION}/{part}/{FENCE}") for part in FENCE_PARTS]
+        absent = next((refusal(a) for a in answers if not a.ok), None)
+        if absent is not None:
+            return Check(what, Result.WARNING,
+                         f"the preview identity may write for real, and the fence was not found "
+                         f"({absent.code})",
+                         "apply deploy/rbac/fence")  # fmt: skip
+        user = _whoami(self._preview)
+        if not _names(answers[0].json(), user):
+            return Check(what, Result.WARNING, f"the fence is there, but does not name {user}",
+                         "name that user in the match condition of deploy/rbac/fence")  # fmt: skip
+        return Check(what, Result.OK, f"ValidatingAdmissionPolicy {FENCE} names {user}")
+
+
+def _names(policy: dict[str, Any], user: str) -> bool:
+    """Whether a match condition of the fence is about this user."""
+    conditions = (policy.get("spec") or {}).get("matchConditions") or ()
+    texts = [str(c.get("expression") or "") for c in conditions]
+    return any(f"{quote}{user}{quote}" in text for text in texts for quote in ("'", '"'))
 
 
 def _whoami(client: PreviewClient) -> str:
