@@ -257,6 +257,9 @@ def _official_client(credentials: Credentials) -> tuple[ApiClient, Any, bool]:
         )
     except (config.ConfigException, ValueError, OSError) as error:
         raise Unusable("The target's credentials cannot be loaded; see `config check`.") from error
+    if narrowed.token_file is not None:
+        # Its hook would put the token of the first reading back.
+        configuration.refresh_api_key_hook = None
     return api, narrowed.token_file, narrowed.plugin or narrowed.token_file is not None
 
 
