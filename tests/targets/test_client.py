@@ -10,9 +10,10 @@ import pytest
 
 from bot.errors import Permanent, Temporary, Unusable
 from bot.targets.kubernetes import client as module
-from bot.targets.kubernetes.client import Connection, PreviewClient, Request, segment
+from bot.targets.kubernetes.client import Connection, Request
 from bot.targets.kubernetes.credentials import Credentials
 from bot.targets.kubernetes.lanes import Lane, Lanes
+from bot.targets.kubernetes.verbs import PreviewClient, segment
 from tests.targets.wire import (
     Pauses,
     Reply,

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from bot.targets.kubernetes.client import ApplyClient, Connection, PreviewClient
+from bot.targets.kubernetes.client import Connection
 from bot.targets.kubernetes.credentials import Credentials
 from bot.targets.kubernetes.lanes import Lane, Lanes
+from bot.targets.kubernetes.verbs import ApplyClient, PreviewClient
 
 
 @dataclass(frozen=True)

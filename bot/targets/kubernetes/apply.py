@@ -16,7 +16,6 @@ from bot.domain.environment import Environment, Mode
 from bot.errors import Permanent, TargetRefused, Temporary
 from bot.ports import Applied, Clock, ObjectResult, WriteObserver
 from bot.targets.kubernetes import order
-from bot.targets.kubernetes.client import ApplyClient
 from bot.targets.kubernetes.compare import Step
 from bot.targets.kubernetes.discovery import Discovery
 from bot.targets.kubernetes.inventory import Contents
@@ -24,6 +23,7 @@ from bot.targets.kubernetes.jobs import CREATED, SUCCEEDED, is_job, spec_digest
 from bot.targets.kubernetes.plan import PreparedPlan, read_identity
 from bot.targets.kubernetes.reading import parallel
 from bot.targets.kubernetes.session import Session, widened
+from bot.targets.kubernetes.verbs import ApplyClient
 from bot.targets.kubernetes.waiting import Waiter
 from bot.targets.kubernetes.write import Writer
 

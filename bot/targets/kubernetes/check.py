@@ -9,8 +9,8 @@ from bot.domain.check import Check, Result
 from bot.domain.environment import Environment, Mode
 from bot.errors import BotError
 from bot.targets.kubernetes.answers import expect, refusal
-from bot.targets.kubernetes.client import PreviewClient
 from bot.targets.kubernetes.reading import parallel
+from bot.targets.kubernetes.verbs import PreviewClient
 
 # (group, resource) of what nearly every environment holds. Server-side apply is the verb patch,
 # and create for what does not exist; a dry run needs the same verbs as the real thing.

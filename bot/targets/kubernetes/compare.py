@@ -14,7 +14,6 @@ import orjson
 from bot.domain.change import Action, Change, Confidence, FieldOwner, Ownership, Subject
 from bot.targets.kubernetes import diff
 from bot.targets.kubernetes.answers import Answer, Refusal, describe, refusal
-from bot.targets.kubernetes.client import MANAGER, PreviewClient
 from bot.targets.kubernetes.discovery import Resource
 from bot.targets.kubernetes.fields import entry_of, proves_unchanged, same_json, without
 from bot.targets.kubernetes.intake import Wanted
@@ -30,6 +29,7 @@ from bot.targets.kubernetes.owners import (
 )
 from bot.targets.kubernetes.reading import Address, Reader
 from bot.targets.kubernetes.secrets import Scrubber
+from bot.targets.kubernetes.verbs import MANAGER, PreviewClient
 
 SIMULATED = "created, not checked by the server"
 # An object that moves under the comparison is looked at so often before the last look counts.

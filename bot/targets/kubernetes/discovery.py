@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.domain.change import Subject
 from bot.targets.kubernetes.answers import expect
-from bot.targets.kubernetes.client import PreviewClient, segment
+from bot.targets.kubernetes.verbs import PreviewClient, segment
 
 AGGREGATED = ",".join(
     [f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList"

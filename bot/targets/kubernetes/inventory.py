@@ -18,10 +18,10 @@ from bot.domain.change import Subject
 from bot.domain.environment import Environment
 from bot.errors import Permanent
 from bot.targets.kubernetes.answers import expect
-from bot.targets.kubernetes.client import PreviewClient
 from bot.targets.kubernetes.discovery import Resource
 from bot.targets.kubernetes.normalize import PARENT_ID
 from bot.targets.kubernetes.scope import PARENT_PREFIX
+from bot.targets.kubernetes.verbs import PreviewClient
 
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)
 TOOLING = "gitops-bot/v1"

@@ -20,7 +20,6 @@ from typing import Any
 
 from bot.domain.change import FieldOwner, Ownership
 from bot.targets.kubernetes.answers import Refusal
-from bot.targets.kubernetes.client import MANAGER
 from bot.targets.kubernetes.fields import (
     Path,
     leaves,
@@ -32,6 +31,7 @@ from bot.targets.kubernetes.fields import (
     without,
 )
 from bot.targets.kubernetes.normalize import LAST_APPLIED, PART_OF
+from bot.targets.kubernetes.verbs import MANAGER
 
 CONTROLLERS = frozenset(
     {

@@ -18,7 +18,6 @@ from bot.domain.change import Action, Change, Confidence, Manifest, Plan, Subjec
 from bot.domain.environment import Environment
 from bot.targets.kubernetes import diff, prune
 from bot.targets.kubernetes.answers import Refusal, expect
-from bot.targets.kubernetes.client import PreviewClient
 from bot.targets.kubernetes.compare import Ask, Comparer, Step
 from bot.targets.kubernetes.discovery import Catalog, Discovery
 from bot.targets.kubernetes.emit import unified, whole
@@ -34,6 +33,7 @@ from bot.targets.kubernetes.jobs import ran_already
 from bot.targets.kubernetes.normalize import PART_OF, shown
 from bot.targets.kubernetes.reading import Address, Live, Reader, parallel
 from bot.targets.kubernetes.secrets import Scrubber, masked, masked_git_pair
+from bot.targets.kubernetes.verbs import PreviewClient
 
 NOT_OWNED = "exists, not owned: it would be taken over"
 NOT_COMPARED = "values are not compared with the cluster"

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from bot.errors import Permanent
 from bot.targets.kubernetes.answers import Answer, Refusal, refusal
-from bot.targets.kubernetes.client import JSON, METADATA_LIST, METADATA_ONLY, PreviewClient
+from bot.targets.kubernetes.client import JSON
 from bot.targets.kubernetes.discovery import Resource
 from bot.targets.kubernetes.lanes import IN_FLIGHT
+from bot.targets.kubernetes.verbs import METADATA_LIST, METADATA_ONLY, PreviewClient
 
 # Up to so many objects of a kind and namespace are read one by one: a list brings others' too.
 FEW = 4

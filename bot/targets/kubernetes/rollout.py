@@ -8,11 +8,11 @@ from typing import Any
 from bot.domain.change import Subject
 from bot.domain.health import Level, ObjectHealth
 from bot.targets.kubernetes.answers import Refusal
-from bot.targets.kubernetes.client import PreviewClient
 from bot.targets.kubernetes.discovery import Catalog, Discovery
 from bot.targets.kubernetes.health import STATIC, condition, evaluate, pod_reason
 from bot.targets.kubernetes.jobs import is_job
 from bot.targets.kubernetes.reading import Address, Live, Reader, parallel
+from bot.targets.kubernetes.verbs import PreviewClient
 
 # So many pods of a workload are asked; one reason is enough.
 PODS = 50

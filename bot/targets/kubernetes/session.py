@@ -16,7 +16,6 @@ from bot.domain.environment import Environment
 from bot.errors import Permanent, TargetRefused, Temporary
 from bot.ports import Clock, WriteObserver
 from bot.targets.kubernetes.answers import Answer, refusal
-from bot.targets.kubernetes.client import ApplyClient
 from bot.targets.kubernetes.inventory import (
     CONFIG_MAPS,
     Contents,
@@ -28,6 +27,7 @@ from bot.targets.kubernetes.inventory import (
     parse_parent,
     read_parent,
 )
+from bot.targets.kubernetes.verbs import ApplyClient
 
 # Seconds. A write ends within 20 (client.WRITE_BUDGET) and is begun only with more than that left.
 LOCK = 45.0

@@ -14,7 +14,7 @@ from bot.errors import Permanent, Temporary
 from bot.ports import Applied, Clock, Owned, Prepared, WriteObserver
 from bot.targets.kubernetes.apply import Applier
 from bot.targets.kubernetes.check import Checker
-from bot.targets.kubernetes.client import ApplyClient, Connection, PreviewClient
+from bot.targets.kubernetes.client import Connection
 from bot.targets.kubernetes.credentials import Credentials
 from bot.targets.kubernetes.discovery import Discovery
 from bot.targets.kubernetes.inventory import Contents, Parent, read_parent
@@ -23,6 +23,7 @@ from bot.targets.kubernetes.lanes import Lane, Lanes
 from bot.targets.kubernetes.plan import Planner, PreparedPlan
 from bot.targets.kubernetes.rollout import Rollout
 from bot.targets.kubernetes.session import Session
+from bot.targets.kubernetes.verbs import ApplyClient, PreviewClient
 
 _T = TypeVar("_T")
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from bot.domain.change import Subject
-from bot.targets.kubernetes.client import ApplyClient
 from bot.targets.kubernetes.discovery import Discovery
 from bot.targets.kubernetes.reading import Address, Reader
+from bot.targets.kubernetes.verbs import ApplyClient
 
 LIMIT = 60.0
 STEP = 0.1

@@ -12,12 +12,12 @@ from bot.domain.change import Action, Confidence, Subject
 from bot.errors import BotError, ClaimLost, Temporary
 from bot.ports import ObjectResult, WriteObserver
 from bot.targets.kubernetes.answers import Answer, Refusal, describe, refusal
-from bot.targets.kubernetes.client import ApplyClient
 from bot.targets.kubernetes.compare import Step, taken
 from bot.targets.kubernetes.discovery import Discovery, Resource
 from bot.targets.kubernetes.owners import conflicts, is_conflict
 from bot.targets.kubernetes.secrets import Scrubber, is_secret
 from bot.targets.kubernetes.session import Session
+from bot.targets.kubernetes.verbs import ApplyClient
 
 # A kind that has just been defined answers 404 for a moment after discovery shows it.
 SETTLE = (0.2, 0.5, 1.0, 2.0)
