@@ -69,9 +69,9 @@ def test_t64_nothing_moves_on_the_server(cluster: Cluster) -> None:
 def test_t64_the_preview_client_refuses_to_send_a_write(cluster: Cluster) -> None:
     """T64: even a request that a bug has built is stopped at the lowest level."""
     from bot.targets.kubernetes.client import Connection, Request
-from bot.targets.kubernetes.verbs import PreviewClient
     from bot.targets.kubernetes.credentials import Credentials
     from bot.targets.kubernetes.lanes import Lane, Lanes
+    from bot.targets.kubernetes.verbs import PreviewClient
 
     connection = Connection(
         Credentials(cluster.kubeconfig(PREVIEWER)), Lanes(), Lane.PREVIEW, fenced=True
