@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROW = re.compile(r"^\| (T\d+) \| `([^`:]+)::(\w+)` \| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| (T\d+) \| `([^`:]+)::(?:\w+::)?(\w+)` \| ([^|]+) \|$", re.MULTILINE)
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")])
 
 # The rows that this version must defend (see docs/security.md for what they mean).

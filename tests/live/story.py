@@ -153,6 +153,11 @@ environments:
             url = f"http://127.0.0.1:{self.port}/hooks/hub"
             self.forge.create_hook(self.repo, url, SECRET)
 
+    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """One command of the bot with this configuration."""
+        command = [sys.executable, "-m", "bot", "--config", str(self.config), *args]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
     def _listens(self) -> bool:
         if self.process and self.process.poll() is not None:
             raise AssertionError(f"the bot ended: {self.log()[-2000:]}")
@@ -230,7 +235,7 @@ environments:
 
     def deployed(self, sha: str, environment: str, state: str = "success") -> None:
         context = f"deploy/{environment}"
-        self.until(f"{context} {state}", lambda: self.status(sha, context) == state, 60)
+        self.until(f"{context} {state}", lambda: self.status(sha, context) == state, 120)
 
     def live(self, kind: str, name: str, environment: str, path: str) -> str:
         """One field of a live object by JSONPath."""

@@ -18,7 +18,7 @@ from tests.live.story import Story
 from tests.live.test_story import IMAGE, writes
 from tests.testbed.access import ClusterAccess
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
 CHANGE = {
     "overlays/dev/kustomization.yaml": shop.overlay("shop-dev", "1.9.0", 3),
     "tools/extra-9.yaml": shop.config_map("extra-9"),

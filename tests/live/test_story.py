@@ -5,6 +5,7 @@ One world, told in order: each chapter stands on the one before, as a week of a 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,21 @@ def test_the_story(story: Story, control_plane: ClusterAccess):
     _broken_pull_request(story)
     _prune(story)
     assert story.stop() == 0
+
+
+def test_an_operator_asks_whether_everything_is_there(story: Story):
+    """`config check` tries forge, cluster, tools and protections; `status` tells what runs."""
+    first = story.forge.head(story.repo, "main")
+    story.deployed(first, "dev")
+
+    checked = story.run("config", "check", "--json")
+    status = json.loads(story.run("status", "--json").stdout)
+
+    failed = [c for c in json.loads(checked.stdout)["checks"] if c["result"] == "failed"]
+    assert failed == []
+    assert checked.returncode == 0
+    dev = next(e for e in status["environments"] if e["name"] == "dev")
+    assert dev["deployed"] == first
 
 
 def _preview(story: Story) -> int:

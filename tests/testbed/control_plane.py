@@ -197,6 +197,9 @@ class ControlPlane:
             "service-account-private-key-file": str(self._state / "service-account.key"),
             "root-ca-file": str(self.ca_file),
             "use-service-account-credentials": "true",
+            # A busy machine delays the fake kubelet's heartbeats; its pods would be marked not
+            # ready, and nothing would ever mark them ready again.
+            "node-monitor-grace-period": "30m",
         }
         self._run("kube-controller-manager", controllers | alone | fast)
         scheduler = {"kubeconfig": self._component_config("system:kube-scheduler")}
