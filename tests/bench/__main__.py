@@ -17,7 +17,8 @@ def main(names: list[str]) -> None:
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(rows, indent=2) + "\n")
     for row in rows:
-        print(f"{row['name']:28} {row['value']:>9} {row['unit']:4} {row['ratio']:>7}x  {row['peer']} {row['peer_value']}")
+        ours = f"{row['name']:28} {row['value']:>9} {row['unit']}"
+        print(f"{ours}   {row['ratio']}x of {row['peer_value']} {row['unit']} by {row['peer']}")
 
 
 if __name__ == "__main__":
