@@ -104,6 +104,22 @@ def test_t68_a_yielded_field_stays_quiet(cluster: Cluster) -> None:
         assert cluster.get("Deployment", "web")["spec"]["replicas"] == replicas
 
 
+def test_t68_a_yielded_field_is_not_shared_when_values_agree(cluster: Cluster) -> None:
+    """T68: the autoscaler happens to choose Git's number: the field stays its alone, or ownership
+    would flip with every step it takes."""
+    text = deployment(replicas=3)
+    cluster.deploy(deployment(replicas=1))
+    cluster.patch("Deployment", "web", {"spec": {"replicas": 3}}, AUTOSCALER, subresource="scale")
+    cluster.deploy(text)
+    [ours] = [
+        e["fieldsV1"]
+        for e in cluster.get("Deployment", "web")["metadata"]["managedFields"]
+        if e["manager"] == MANAGER
+    ]
+    assert "f:replicas" not in ours["f:spec"]
+    assert "f:template" in ours["f:spec"]
+
+
 def test_t68_a_strangers_field_is_not_taken(cluster: Cluster) -> None:
     """T68: an unknown manager's field makes a conflict that names both; nothing is applied."""
     cluster.deploy(config_map(level="info"))
