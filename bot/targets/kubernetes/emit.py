@@ -125,10 +125,15 @@ def _is_plain(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """A JSON string; characters that show nothing, or change direction, as escapes."""
+    """A JSON string; characters that show nothing, or change direction, as YAML's escapes."""
     return "".join(
-        c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(text, ensure_ascii=False)
+        c if c.isprintable() else _escape(c) for c in json.dumps(text, ensure_ascii=False)
     )
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
 
 
 def whole(body: dict[str, Any], sign: str) -> str:

@@ -185,8 +185,8 @@ def owns(node: Node, path: Path) -> bool:
     in the field set."""
     here = node
     for step in path:
-        if here and not any(k != "." for k in here):
-            return True  # owned as a whole, in an atomic list or map
+        if here is not node and not any(k != "." for k in here):
+            return True  # owned as a whole, an atomic list or map
         below = next((c for k, c in here.items() if k != "." and _step(k) == step), None)
         if below is None:
             return False
