@@ -23,6 +23,7 @@ _WEBHOOK = re.compile(r'(?:admission webhook|webhook) "([A-Za-z0-9.\-/]{1,253})"
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '([A-Za-z0-9.\-]{1,253})'")
 # `Invalid value: "…": must be …`: the value is what must not be shown.
 _INVALID = re.compile(r"^(Invalid value|Unsupported value|Duplicate value|Too long|Not found)\b")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"(?:: (.*))?$', re.DOTALL)
 _GO_VALUE = re.compile(r"&?value\.value\w+\{.*?\}+")
 
 _UNTYPED = "failed to create typed patch object"
@@ -143,7 +144,8 @@ def _without_values(message: str) -> str:
     text = _GO_VALUE.sub("(value)", message)
     if _INVALID.match(text):
         word, _, rest = text.partition(": ")
-        advice = rest.rpartition(": ")[2] if ": " in rest else ""
+        quoted = _QUOTED.match(rest)
+        advice = quoted[1] or "" if quoted else rest.rpartition(": ")[2] if ": " in rest else ""
         return f"{word}: {advice}" if advice else word
     return text
 
