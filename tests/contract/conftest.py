@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.contract import cluster as clusters
-from tests.contract.cluster import Cluster, Endpoint
+from tests.contract.admin import Endpoint
+from tests.contract.cluster import Cluster
 from tests.contract.hub import IMPLEMENTATIONS, GitHubHub
 
 

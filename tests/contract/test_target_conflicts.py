@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.change import Action, Change, FieldOwner, Ownership
-from tests.contract.cluster import MANAGER, Cluster, change, result
+from tests.contract.cluster import MANAGER, REVISION, Cluster, Witness, change, result
 from tests.contract.objects import config_map, deployment, service
 
 AUTOSCALER = "horizontal-pod-autoscaler"
@@ -183,8 +183,6 @@ def test_a_conflict_between_plan_and_apply_is_not_forced(cluster: Cluster) -> No
     environment = cluster.environment()
     prepared = cluster.prepare(config_map(level="debug"))
     cluster.apply(config_map(level="theirs"), "acme-operator")
-    from tests.contract.cluster import REVISION, Witness
-
     applied = cluster.target.apply(environment, prepared, REVISION, Witness())
     failed = result(applied, "settings")
     assert failed.outcome == "failed"
@@ -198,8 +196,6 @@ def test_a_takeover_the_plan_did_not_show_is_not_made(cluster: Cluster) -> None:
     environment = cluster.environment()
     prepared = cluster.prepare(config_map(level="debug"))
     cluster.patch("ConfigMap", "settings", {"data": {"level": "urgent"}}, "kubectl-edit")
-    from tests.contract.cluster import REVISION, Witness
-
     applied = cluster.target.apply(environment, prepared, REVISION, Witness())
     assert result(applied, "settings").outcome == "failed"
     assert cluster.get("ConfigMap", "settings")["data"] == {"level": "urgent"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bot.domain.environment import Allow
 from bot.domain.health import Level, ObjectHealth, overall
 from tests.contract.cluster import Cluster, result
-from tests.contract.objects import config_map, deployment, job, secret, service
+from tests.contract.objects import config_map, crd, deployment, job, secret, service, widget
 from tests.testbed.access import eventually
 
 
@@ -207,9 +208,6 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 
 def test_a_custom_resource_is_judged_by_its_ready_condition(cluster: Cluster) -> None:
     """The common convention: Ready False is on its way, with the controller's words."""
-    from bot.domain.environment import Allow
-    from tests.contract.objects import crd, widget
-
     group = f"{cluster.namespace}.example.test"
     cluster.kinds["Widget"] = (f"/apis/{group}/v1", "widgets", True)
     cluster.made("CustomResourceDefinition", f"widgets.{group}")

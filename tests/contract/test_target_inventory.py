@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.change import Subject
 from bot.domain.environment import Allow
-from bot.errors import Permanent, Temporary
+from bot.errors import ClaimLost, Permanent, Temporary
 from tests.contract.cluster import (
     OTHER_REVISION,
     PARENT_ID,
@@ -265,8 +265,6 @@ def test_the_same_revision_again_writes_nothing_at_all(cluster: Cluster) -> None
 
 def test_a_lost_claim_leaves_the_widened_inventory(cluster: Cluster) -> None:
     """Whoever takes over finds everything that may have been written in the inventory."""
-    from bot.errors import ClaimLost
-
     cluster.deploy(config_map("a"))
     witness = Witness(forbids=lambda subject, verb: subject.name == "b")
     with pytest.raises(ClaimLost):

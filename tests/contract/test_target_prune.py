@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.change import Action, Plan
-from bot.domain.environment import PrunePolicy
+from bot.domain.environment import Allow, PrunePolicy
 from tests.contract.cluster import (
     PART_OF,
     REVISION,
@@ -330,8 +330,6 @@ def test_deletions_come_after_all_writes(cluster: Cluster) -> None:
 
 def test_an_object_outside_todays_scope_is_not_deleted(cluster: Cluster) -> None:
     """Whoever narrows `allow` does not delete by it."""
-    from bot.domain.environment import Allow
-
     cluster.deploy(FULL)
     narrow = Allow(kinds=frozenset({"Service"}))
     made = change(cluster.plan(service(), allow=narrow, prune=FREE), "stale")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.change import Action
+from bot.domain.change import Action, Manifest, Source
+from bot.domain.environment import Allow
+from bot.errors import RenderFailed
 from tests.contract.cluster import Cluster, Witness, change, manifests, result
 from tests.contract.objects import config_map, deployment, job, service
+from tests.testbed.access import eventually
 
 READ = [{"apiGroups": ["", "apps"], "resources": ["*"], "verbs": ["get", "list"]}]
 
@@ -117,7 +120,6 @@ def test_an_admission_policy_speaks_in_its_own_words(cluster: Cluster) -> None:
 
 def _until_refused(cluster: Cluster, text: str):
     """An admission policy is in force a moment after it is stored."""
-    from tests.testbed.access import eventually
 
     def refused():
         made = change(cluster.plan(text), "settings")
@@ -159,8 +161,6 @@ def test_a_full_quota_refuses_in_the_plan(cluster: Cluster) -> None:
     cluster.apply(
         "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {services: '0'}}}"
     )
-    from tests.testbed.access import eventually
-
     eventually(
         "the quota's status",
         lambda: cluster.get("ResourceQuota", "q").get("status", {}).get("used"),
@@ -225,9 +225,6 @@ def test_t65_a_sync_that_is_not_permitted_fails_by_object(cluster: Cluster) -> N
 @pytest.mark.parametrize("name", ["generated", ""])
 def test_generate_name_is_refused(cluster: Cluster, name: str) -> None:
     """An object without a name of its own would be made anew by every sync."""
-    from bot.domain.change import Manifest, Source
-    from bot.errors import RenderFailed
-
     with pytest.raises(RenderFailed, match="generateName"):
         manifests(job().replace("name: migrate", "generateName: migrate-"))
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": f"{name}x-"}}
@@ -243,8 +240,6 @@ def test_generate_name_is_refused(cluster: Cluster, name: str) -> None:
 
 def test_a_missing_namespace_is_refused(cluster: Cluster) -> None:
     """A namespace that nobody makes is named, with what to do."""
-    from bot.domain.environment import Allow
-
     gone = f"{cluster.namespace}-gone"
     allow = Allow(namespaces=frozenset({gone}))
     made = change(cluster.plan(config_map(namespace=gone), allow=allow), "settings")

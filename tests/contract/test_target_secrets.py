@@ -13,6 +13,7 @@ from bot.domain.change import Action, Change, Confidence, Plan
 from bot.errors import BotError
 from tests.contract.cluster import Cluster, Witness, change, manifests, result
 from tests.contract.objects import config_map, secret
+from tests.testbed.access import eventually
 
 OLD = "canary-OLD-7Kq2-live-password"
 NEW = "canary-NEW-9Zt4-live-password"
@@ -256,7 +257,6 @@ spec:
   validationActions: [Deny]
   matchResources: {{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {cluster.namespace}}}}}}}
 """)
-    from tests.testbed.access import eventually
 
     def refused() -> tuple[Plan, Change] | None:
         plan = cluster.plan(secret(password=OLD))

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.change import Action
-from tests.contract.cluster import DEPLOYER, PREVIEWER, Cluster, change
+from tests.contract.cluster import (
+    DEPLOYER,
+    PREVIEWER,
+    REVISION,
+    Cluster,
+    Witness,
+    change,
+    manifests,
+)
 from tests.contract.objects import (
     config_map,
     config_maps,
@@ -245,8 +253,6 @@ def test_an_unchanged_sync_by_another_process_writes_nothing(cluster: Cluster) -
     mark = cluster.mark()
     fresh = cluster.new_target()
     environment = cluster.environment()
-    from tests.contract.cluster import REVISION, Witness, manifests
-
     prepared = fresh.plan(environment, manifests(APPLICATION))
     assert fresh.apply(environment, prepared, REVISION, Witness()).written == 0
     assert [r for r in cluster.writes(mark, DEPLOYER) if r.resource != "configmaps"] == []
