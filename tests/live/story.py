@@ -148,7 +148,7 @@ environments:
         with log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         if self.command != "worker":
-            eventually("the receiver", self._listens, 30)
+            eventually("the receiver", self._listens, 120)
         if not self.repo.hooks and self.command != "worker":
             url = f"http://127.0.0.1:{self.port}/hooks/hub"
             self.forge.create_hook(self.repo, url, SECRET)

@@ -1,0 +1,107 @@
+"""Everything remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from bot.domain.event import Delivery
+from bot.domain.forge import (
+    RepoRef,
+    Status,
+)
+from bot.domain.key import Mark
+from bot.domain.record import (
+    Bound,
+    CommandRow,
+    CommandState,
+    Deployment,
+    Enrolment,
+    EnvironmentRecord,
+    Intent,
+    LedgerEntry,
+    PreviewRecord,
+    WorkerRecord,
+)
+from bot.ports.work import Queue
+
+
+class Store(Protocol):
+    """Everything remembered. Each method is one transaction; `marks` join it."""
+
+    queue: Queue
+
+    def accept(self, delivery: Delivery, marks: Iterable[Mark], command: CommandRow | None) -> bool:
+        """Store a delivery with its marks, bounds and command row; False for a duplicate, whose
+        marks are made all the same."""
+        ...
+
+    def add_commands(self, rows: Iterable[CommandRow], marks: Iterable[Mark]) -> None: ...
+    def new_commands(self, repo: RepoRef, pull_request: int) -> list[CommandRow]: ...
+    def settle_command(
+        self,
+        row: CommandRow,
+        state: CommandState,
+        text: str,
+        intents: Iterable[Intent] = (),
+        marks: Iterable[Mark] = (),
+    ) -> None: ...
+
+    def preview(self, key: str) -> PreviewRecord | None: ...
+    def put_preview(self, record: PreviewRecord) -> None: ...
+    def open_previews(self, repo: RepoRef) -> list[PreviewRecord]: ...
+
+    def environment(self, name: str) -> EnvironmentRecord: ...
+    def put_environment(
+        self,
+        record: EnvironmentRecord,
+        deployments: Iterable[Deployment] = (),
+        marks: Iterable[Mark] = (),
+        drop: Iterable[Intent] = (),
+    ) -> None:
+        """Also writes deployment rows and wakes the pull requests that show them; `drop` forgets
+        the intents that a sync has taken up."""
+        ...
+
+    def deployments(self, pull_request: str) -> list[Deployment]: ...
+    def deployments_of(self, environment: str, revision: str) -> list[Deployment]: ...
+    def intents(self, environment: str) -> list[Intent]: ...
+
+    def bounds(self, key: str) -> list[Bound]: ...
+    def keep_bound(self, bound: Bound) -> None: ...
+    def drop_bounds(self, key: str, sha: str | None = None) -> None:
+        """Forget the bounds of a key; with `sha` only that one, so that a bound which arrived
+        after the run looked survives."""
+        ...
+
+    def status(self, repo: RepoRef, sha: str, context: str) -> Status | None:
+        """The status we set last, to write only what changed."""
+        ...
+
+    def put_status(self, repo: RepoRef, sha: str, status: Status) -> None: ...
+
+    def enrolments(self) -> list[Enrolment]: ...
+    def put_enrolment(self, enrolment: Enrolment) -> None: ...
+
+    def record(self, kind: str, subject: str, facts: Mapping[str, Any]) -> None:
+        """Append to the ledger. `facts` is JSON data without secrets."""
+        ...
+
+    def ledger(self, limit: int = 100, after_id: int = 0) -> list[LedgerEntry]:
+        """Entries with a greater id, oldest first."""
+        ...
+
+    def put_worker(self, record: WorkerRecord) -> None: ...
+    def workers(self) -> list[WorkerRecord]: ...
+    def sweep(self, now: float) -> int:
+        """Remove what is past its retention; returns how many rows."""
+        ...
+
+    def checkpoint(self) -> bool:
+        """Fold the write-ahead log into the database; False when readers were in the way."""
+        ...
+
+    def about(self) -> dict[str, str]:
+        """Engine, library version and schema, for `/readyz` and `config check`; raises when
+        the database cannot be read."""
+        ...

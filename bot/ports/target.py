@@ -1,0 +1,125 @@
+"""Where environments run: plan, act on that very plan, own, watch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.domain.change import Manifest, Plan, Subject
+from bot.domain.check import Check
+from bot.domain.environment import Environment
+from bot.domain.health import ObjectHealth
+
+
+class Prepared(Protocol):
+    """A plan together with what is needed to act on that very plan. Opaque outside its engine."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+
+class WriteObserver(Protocol):
+    """Called around every single write to a target, from several threads."""
+
+    def before(self, subject: Subject, verb: str) -> None:
+        """Raise `ClaimLost` to prevent the write. verb: create, update, delete or inventory."""
+        ...
+
+    def after(self, subject: Subject, verb: str, outcome: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectResult:
+    """What an apply did with one object: `written`, `deleted`, `unchanged`, `failed`, `skipped`.
+    generation: metadata.generation after the write."""
+
+    subject: Subject
+    outcome: str
+    error: str = ""
+    generation: int | None = None
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The result of acting on a plan. complete: everything that should be written or deleted
+    was. temporary: what failed may work if tried again."""
+
+    results: tuple[ObjectResult, ...]
+
+    @property
+    def failures(self) -> tuple[ObjectResult, ...]:
+        return tuple(r for r in self.results if r.outcome in ("failed", "skipped"))
+
+    @property
+    def complete(self) -> bool:
+        return not self.failures
+
+    @property
+    def temporary(self) -> bool:
+        failed = [r for r in self.results if r.outcome == "failed"]
+        return bool(failed) and all(r.temporary for r in failed)
+
+    @property
+    def written(self) -> int:
+        return sum(r.outcome in ("written", "deleted") for r in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What the parent object in the target says: the authority on inventory and revision."""
+
+    subjects: frozenset[Subject]
+    revision: str | None
+    identity: str
+
+
+class Target(Protocol):
+    """Where environments run. One instance serves all environments of one target."""
+
+    name: str
+
+    def preview(
+        self,
+        environment: Environment,
+        manifests: Sequence[Manifest],
+        base: Sequence[Manifest] | None = None,
+    ) -> Plan:
+        """Plan with the preview credential; cannot write. Per-object refusals are in the plan.
+
+        base: the rendering of the base branch. A Secret that differs from it is compared with it
+        only, key by key, and never with the live one: that would confirm a guessed value.
+        """
+        ...
+
+    def plan(self, environment: Environment, manifests: Sequence[Manifest]) -> Prepared:
+        """Plan with the apply credential, to act on."""
+        ...
+
+    def apply(
+        self, environment: Environment, prepared: Prepared, revision: str, observer: WriteObserver
+    ) -> Applied:
+        """Act on the plan: lock and widen the inventory, phases, prune, narrow. Nothing is
+        written for an unchanged object. `Permanent` in observe mode or for another cluster,
+        `Temporary` when somebody else holds the lock of the parent object."""
+        ...
+
+    def owned(self, environment: Environment) -> Owned | None:
+        """The parent object; None before the first sync."""
+        ...
+
+    def health(
+        self,
+        environment: Environment,
+        generations: Mapping[str, int],
+        observer: WriteObserver | None = None,
+    ) -> list[ObjectHealth]:
+        """Health of the inventory's objects, judged against `str(subject)` → generation.
+
+        With an observer, a Job that has just succeeded is written down in the inventory, so that
+        it is not run again when its object is gone.
+        """
+        ...
+
+    def check(self, environment: Environment) -> list[Check]: ...
