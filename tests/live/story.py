@@ -237,6 +237,14 @@ environments:
         context = f"deploy/{environment}"
         self.until(f"{context} {state}", lambda: self.status(sha, context) == state, 120)
 
+    def edits(self, what: str, environment: str, change: str) -> None:
+        """`kubectl edit`, with sed for an editor."""
+        editor = self.root / "editor"
+        editor.write_text(f'#!/bin/sh\nexec sed -i "{change}" "$1"\n')
+        editor.chmod(0o700)
+        os.environ["KUBE_EDITOR"] = str(editor)
+        self.kubectl("edit", what, "-n", f"shop-{environment}")
+
     def live(self, kind: str, name: str, environment: str, path: str) -> str:
         """One field of a live object by JSONPath."""
         return self.kubectl(

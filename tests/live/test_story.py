@@ -135,9 +135,9 @@ def _synced(story: Story, comment: int) -> bool:
 
 def _drift_is_told(story: Story, number: int, sha: str) -> None:
     """`kubectl edit` behind Git's back in prod: told on the pull request, not undone."""
-    story.kubectl("scale", "deployment/web", "-n", "shop-prod", "--replicas=5")
+    story.edits("deployment/web", "prod", "s/replicas: 3/replicas: 5/")
     story.until("the drift", lambda: any(
-        "spec.replicas" in c and "kubectl" in c for c in story.comments(number, "deployment")))  # fmt: skip
+        "spec.replicas" in c and "kubectl-edit" in c for c in story.comments(number, "deployment")))  # fmt: skip
     assert story.live("deployment", "web", "prod", ".spec.replicas") == "5"
     story.says(number, "/sync prod")
     story.until(
