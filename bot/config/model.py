@@ -113,8 +113,13 @@ class Server(Model):
         "127.0.0.1:8080", description="Address and port to listen on."
     )
     key: Secret = Field(description="Signs the bot's comment markers and links; at least 32 bytes.")
-    processes: int = Field(2, ge=1, le=32, description="Web processes.")
-    threads: int = Field(4, ge=1, le=64, description="Threads of each web process.")
+    processes: int = Field(
+        1,
+        ge=1,
+        le=32,
+        description="Web processes. One takes in hundreds of deliveries a second.",
+    )
+    threads: int = Field(8, ge=1, le=64, description="Threads of each web process.")
     workers: int = Field(
         4, ge=1, le=64, description="Keys that the worker works on at the same time."
     )

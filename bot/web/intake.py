@@ -24,7 +24,9 @@ from bot.web.counts import Outcome
 from bot.web.settings import Hook
 
 _REMEMBERED = 1024
-TURN = 5.0  # seconds in the line before a store; then 503, while the forge still listens
+# Seconds in the line before the store. With the store's own 5 s this ends before a forge hangs up
+# (GitHub after 10 s), so that it is told 503.
+TURN = 3.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ def run_web(
     build: Callable[[], Flask],
     bind: str,
     *,
-    workers: int = 2,
-    threads: int = 4,
+    workers: int = 1,
+    threads: int = 8,
     ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve until SIGTERM (finishes what is under way) or SIGINT. Does not return: gunicorn

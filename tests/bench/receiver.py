@@ -1,6 +1,6 @@
 """How long a forge waits for its answer: signed deliveries at a steady rate, on loopback.
 
-The real server (two processes of four threads, SQLite with full sync) gets 200 deliveries a second
+The real server (one process of eight threads, the default, and SQLite with full sync) gets 200 deliveries a second
 for ten seconds from a process of its own. A delivery has a moment at which it is due; its time
 runs from then, so a server that falls behind cannot hide it. The peer is what the same machine can
 do at all: an empty Flask view under gunicorn with the same workers and threads, in the same run.
@@ -31,7 +31,7 @@ from tests.web.serve import START, drained, free_port, serving
 from tests.web.world import PATH, headers
 
 RATE, SECONDS, RUNS = 200, 10, 3
-WORKERS, THREADS = 2, 4
+WORKERS, THREADS = 1, 8
 SENDERS = 32
 PEER = f"an empty Flask view under gunicorn gthread, {WORKERS} x {THREADS}"
 
@@ -62,7 +62,7 @@ def _line(quantile: str, ours: list[dict[str, float]], peers: list[dict[str, flo
 def _measured(server: Callable[[], AbstractContextManager[int]]) -> dict[str, float]:
     """Milliseconds of one run, measured by a second process."""
     with server() as port:
-        time.sleep(1)  # both processes have built their application
+        time.sleep(1)  # the server has built its application
         command = [sys.executable, "-m", "tests.bench.receiver", "load", str(port)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)

@@ -5,6 +5,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -12,16 +14,17 @@ import pytest
 
 from bot.domain.key import Mark
 from bot.errors import Temporary, Unusable
+from bot.store.engine import _begin_to_write
 from bot.store.store import open_store
 from tests.store.clocks import SystemClock
 
 EXPECTED = {
     "journal_mode": "wal",
-    "busy_timeout": 30_000,
     "wal_autocheckpoint": 0,
     "mmap_size": 0,
     "foreign_keys": 1,
 }
+WEB = {**EXPECTED, "busy_timeout": 5_000}
 NORMAL, FULL = 1, 2
 
 
@@ -30,12 +33,13 @@ def pragmas(connection, names):
 
 
 @pytest.mark.parametrize(
-    ("role", "synchronous"), [("web", FULL), ("cli", FULL), ("worker", NORMAL)]
+    ("role", "synchronous", "patience"),
+    [("web", FULL, 5_000), ("cli", FULL, 30_000), ("worker", NORMAL, 30_000)],
 )
-def test_every_connection_has_the_pragmas(url, role, synchronous):
+def test_every_connection_has_the_pragmas(url, role, synchronous, patience):
     """Each of several connections open at once is set up, for reading and for writing."""
     store = open_store(url, role, SystemClock())
-    wanted = {**EXPECTED, "synchronous": synchronous}
+    wanted = {**EXPECTED, "synchronous": synchronous, "busy_timeout": patience}
     database = store._database
     with database.read() as one, database.read() as two, database.write() as three:
         for connection in (one, two, three):
@@ -48,7 +52,7 @@ def test_a_checkpoint_leaves_the_pragmas_as_they_were(store):
     store.checkpoint()
 
     with store._database.read() as connection:
-        assert pragmas(connection, EXPECTED) == EXPECTED
+        assert pragmas(connection, WEB) == WEB
 
 
 def test_a_read_does_not_wait_for_a_writer(store):
@@ -62,6 +66,30 @@ def test_a_write_transaction_begins_immediately(store, path):
     locked = pytest.raises(sqlite3.OperationalError, match="locked")
     with closing(sqlite3.connect(path, timeout=0)) as other, store._database.write(), locked:
         other.execute("BEGIN IMMEDIATE")
+
+
+def test_a_writer_waits_for_the_lock_and_gets_it(store, path):
+    """And its connection waits as before when it is used again."""
+    with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        release = threading.Timer(0.3, other.rollback)
+        release.start()
+        with store._database.write() as connection:
+            assert time.monotonic() - began >= 0.3
+            assert pragmas(connection, WEB) == WEB
+        release.join()
+
+
+def test_only_a_lock_is_waited_for(store, path):
+    """Any other error of BEGIN would be the same at the next try."""
+    began = time.monotonic()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+            _begin_to_write(other, 30.0)
+
+    assert time.monotonic() - began < 10
 
 
 def test_a_failed_transaction_leaves_nothing(store):

@@ -6,6 +6,7 @@ import re
 import socket
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import orjson
@@ -18,7 +19,9 @@ from bot.domain.forge import RepoRef
 from bot.domain.record import CommandState, PreviewRecord
 from bot.errors import ConfigInvalid
 from bot.forges.signature import sign_sha256
+from bot.store.engine import PATIENCE
 from bot.web.counts import Outcome
+from bot.web.intake import TURN
 from bot.web.settings import Hook
 from tests.forges.payloads import (
     COMMENT,
@@ -465,15 +468,21 @@ def test_a_store_that_cannot_write_is_503(world: World, tmp_path):
     assert world.send(PUSH).status_code == 202
 
 
-def test_a_locked_store_is_503(world: World, tmp_path):
-    """Somebody holds the writer's lock for too long: not stored, and said so."""
-    with world.store._database.read() as connection:
-        connection.exec_driver_sql("PRAGMA busy_timeout=200")  # 30 s is too long for a test
-    with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
+def test_a_locked_store_is_503_before_the_forge_hangs_up(world: World, tmp_path):
+    """Who waits for the lock, and who stands in line behind him, is told within GitHub's 10 s."""
+    began = time.monotonic()
+    with (
+        closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other,
+        ThreadPoolExecutor(3) as pool,
+    ):
         other.execute("BEGIN IMMEDIATE")
-        answer = world.send(PUSH, delivery="d-1")
+        names = [f"d-{number}" for number in range(1, 4)]
+        answers = list(pool.map(lambda name: world.send(PUSH, delivery=name), names))
+        took = time.monotonic() - began
         other.execute("ROLLBACK")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert [(a.status_code, a.headers["Retry-After"]) for a in answers] == [(503, "30")] * 3
+    assert took < 9
+    assert PATIENCE["web"] + TURN < 9  # the last in line gets the lock's whole wait
     assert world.untouched()
     assert world.send(PUSH, delivery="d-1").status_code == 202
 
