@@ -44,6 +44,8 @@ class Intake:
     refused: tuple[Change, ...]
     namespaces: frozenset[str]
     """Namespaces that the rendering itself brings."""
+    unserved: bool
+    """Some kind is not in the catalog: it may be older than the kind."""
 
     @property
     def subjects(self) -> frozenset[Subject]:
@@ -57,40 +59,54 @@ def take_in(
     coming = _kinds_of_crds(manifests)
     wanted: dict[Subject, Wanted] = {}
     refused: dict[Subject, Change] = {}
-    for number, manifest in enumerate(manifests):
-        subject, resource, reason = _identify(environment, manifest, catalog, coming, number)
+    identified = [
+        _identify(environment, manifest, catalog, coming, number)
+        for number, manifest in enumerate(manifests)
+    ]
+    for manifest, found in zip(manifests, identified, strict=True):
+        subject, reason = found.subject, found.reason
         first = wanted.get(subject) or refused.get(subject)
         if first is not None:
             reason = f"defined twice: in {first.source} and in {manifest.source}"
             wanted.pop(subject, None)
         reason = reason or outside(environment, subject) or _unfit(manifest.body)
         if reason:
-            action = Action.UNKNOWN if catalog.is_stale(subject.group) else Action.REFUSED
-            action = action if reason.startswith(_UNANSWERED) else Action.REFUSED
+            action = Action.UNKNOWN if found.unanswered and not first else Action.REFUSED
             refused[subject] = Change(
                 subject, action, Confidence.UNKNOWN, reason=reason, source=manifest.source
             )
             continue
         body = payload(manifest.body, subject.namespace, part_of)
-        wanted[subject] = Wanted(subject, resource, body, manifest.source)
+        wanted[subject] = Wanted(subject, found.resource, body, manifest.source)
     brought = {s.name for s in wanted if s.full_kind == "Namespace"}
-    return Intake(tuple(wanted.values()), tuple(refused.values()), frozenset(brought))
+    unserved = any(found.unserved for found in identified)
+    return Intake(tuple(wanted.values()), tuple(refused.values()), frozenset(brought), unserved)
 
 
-_UNANSWERED = "the server of API group"
+@dataclass(frozen=True, slots=True)
+class _Identified:
+    """What a manifest is, and why it cannot be used. unserved: its kind is not in the catalog.
+    unanswered: because the server of its group does not answer."""
+
+    subject: Subject
+    resource: Resource | None = None
+    reason: str = ""
+    unserved: bool = False
+    unanswered: bool = False
+
 
 Kinds = dict[tuple[str, str], bool]
 
 
 def _identify(
     environment: Environment, manifest: Manifest, catalog: Catalog, coming: Kinds, number: int
-) -> tuple[Subject, Resource | None, str]:
-    """(subject, resource, why it cannot be used). A broken manifest gets a subject of its own."""
+) -> _Identified:
+    """A broken manifest gets a subject of its own."""
     body = manifest.body
     reason = _misshapen(body)
     if reason:
         name = f"{manifest.source} (object {number + 1})"
-        return Subject("", str(body.get("kind") or "Object"), "", name), None, reason
+        return _Identified(Subject("", str(body.get("kind") or "Object"), "", name), reason=reason)
     api_version, kind, metadata = body["apiVersion"], body["kind"], body["metadata"]
     group = api_version.rpartition("/")[0]
     resource = catalog.find(api_version, kind)
@@ -100,10 +116,12 @@ def _identify(
     # A kind nobody knows is taken for namespaced: then the narrower rule of scope holds.
     subject = Subject(group, kind, "" if namespaced is False else namespace, metadata["name"])
     if resource is None and (group, kind) not in coming:
-        return subject, None, _unserved(api_version, kind, catalog)
+        reason = _unserved(api_version, kind, catalog)
+        return _Identified(subject, None, reason, unserved=True, unanswered=catalog.is_stale(group))
     if resource is not None and not {"patch", "get"} <= resource.verbs:
-        return subject, None, f"{subject.full_kind} cannot be applied: the API has no such verb"
-    return subject, resource, ""
+        reason = f"{subject.full_kind} cannot be applied: the API has no such verb"
+        return _Identified(subject, None, reason)
+    return _Identified(subject, resource)
 
 
 def _misshapen(body: dict[str, Any]) -> str:
@@ -139,7 +157,7 @@ def _misshapen_secret(body: dict[str, Any]) -> str:
 def _unserved(api_version: str, kind: str, catalog: Catalog) -> str:
     group = api_version.rpartition("/")[0]
     if catalog.is_stale(group):
-        return f"{_UNANSWERED} {group} does not answer; whether {kind} exists is unknown"
+        return f"the server of API group {group} does not answer; whether {kind} exists is unknown"
     known = catalog.kinds.get((group, kind))
     if known:
         served = ", ".join(r.api_version for r in known.values())

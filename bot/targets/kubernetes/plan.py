@@ -85,17 +85,13 @@ class Planner:
     ) -> PreparedPlan:  # fmt: skip
         ground, catalog = self._ground(environment)
         intake = take_in(environment, manifests, catalog, ground.part_of)
-        if any(self._is_unserved(c) for c in intake.refused):
+        if intake.unserved:
             catalog = self._discovery.again()
             intake = take_in(environment, manifests, catalog, ground.part_of)
         scrub = Scrubber(m.body for m in (*manifests, *(base or ())))
         round_ = _Round(self, ground, catalog, intake, scrub)
         steps, blocked = round_.steps(base)
         return self._prepared(ground, intake, steps, blocked)
-
-    @staticmethod
-    def _is_unserved(change: Change) -> bool:
-        return "the cluster " in change.reason
 
     def _ground(self, environment: Environment) -> tuple[_Ground, Catalog]:
         with ThreadPoolExecutor(3) as pool:
