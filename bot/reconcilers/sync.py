@@ -29,7 +29,7 @@ from bot.domain.forge import StatusState
 from bot.domain.health import Level, ObjectHealth
 from bot.domain.key import pull_request_key
 from bot.domain.record import Deployment, DeployState, EnvironmentRecord, Intent, Stage, Sync
-from bot.errors import ClaimLost, Permanent, Temporary
+from bot.errors import Permanent, Temporary
 from bot.ports import Applied, Claim, Clock, Prepared, Stop, Store
 from bot.reconcilers.voice import Voice
 from bot.reconcilers.workshop import Workshop
@@ -55,8 +55,7 @@ class Journal:
     sync: str
 
     def before(self, subject: Subject, verb: str) -> None:
-        if not self.store.queue.holds(self.claim):
-            raise ClaimLost(f"the claim on {self.claim.key} ended")
+        self.stop()
         self._record("write.intent", subject, verb, "")
 
     def after(self, subject: Subject, verb: str, outcome: str) -> None:
@@ -101,7 +100,8 @@ class Syncs:
         self.store.put_environment(begun, rows, drop=facts.intents)
         self.store.record("sync.started", environment.name, _facts_of(sync, facts.intents))
         self._status(environment, sync, StatusState.PENDING, "deploying")
-        return self._apply(replace(facts, record=begun), sync, claim, stop)
+        journal = Journal(self.store, stop, claim, environment.name, sync.id)
+        return self._apply(replace(facts, record=begun), sync, journal)
 
     def _opened(self, facts: EnvironmentFacts, sync: Sync) -> list[Deployment]:
         """The rows that this sync will keep true. Healing tells only those that knew."""
@@ -117,39 +117,38 @@ class Syncs:
         """Where a sync's record says: apply again what is missing, or look at health."""
         sync = facts.record.sync
         assert sync is not None
+        journal = Journal(self.store, stop, claim, facts.environment.name, sync.id)
         if sync.stage is Stage.APPLYING:
-            return self._apply(facts, sync, claim, stop)
-        return self._look(facts, sync)
+            return self._apply(facts, sync, journal)
+        return self._look(facts, sync, journal)
 
-    def _apply(self, facts: EnvironmentFacts, sync: Sync, claim: Claim, stop: Stop) -> float | None:
+    def _apply(self, facts: EnvironmentFacts, sync: Sync, journal: Journal) -> float | None:
         environment = facts.environment
         try:
             prepared = self.workshop.prepare(environment, sync.revision)
             refusal = plan_refusal(prepared.plan, commanded=sync.cause.startswith("command:"))
             if refusal:
                 return self._end(facts, sync, REFUSED, Progress(DeployState.FAILED, refusal))
-            stop()
-            applied = self._write(environment, prepared, sync, claim, stop)
+            journal.stop()
+            applied = self._write(environment, prepared, sync, journal)
         except Temporary as error:
             if self.clock.now() < sync.deadline:
                 raise
             return self._end(facts, sync, INCOMPLETE, Progress(DeployState.FAILED, error.public))
         except Permanent as error:
             return self._end(facts, sync, REFUSED, Progress(DeployState.FAILED, error.public))
-        return self._applied(facts, sync, prepared, applied, claim)
+        return self._applied(facts, sync, prepared, applied, journal)
 
     def _write(
-        self, environment: Environment, prepared: Prepared, sync: Sync, claim: Claim, stop: Stop
+        self, environment: Environment, prepared: Prepared, sync: Sync, journal: Journal
     ) -> Applied:
         plan = prepared.plan
         self.store.record("plan", environment.name, {
             "sync": sync.id, "digest": plan.digest, "identity": plan.identity,
             "changes": {a.value: n for a, n in sorted(plan.counts().items())},
         })  # fmt: skip
-        journal = Journal(self.store, stop, claim, environment.name, sync.id)
-        return self.workshop.target(environment).apply(
-            environment, prepared, sync.revision, journal
-        )
+        target = self.workshop.target(environment)
+        return target.apply(environment, prepared, sync.revision, journal)
 
     def _applied(
         self,
@@ -157,7 +156,7 @@ class Syncs:
         sync: Sync,
         prepared: Prepared,
         applied: Applied,
-        claim: Claim,
+        journal: Journal,
     ) -> float | None:
         """Everything written: wait for health. Otherwise try again, or give up and say why."""
         if not applied.complete:
@@ -171,12 +170,12 @@ class Syncs:
         record = replace(
             facts.record, revision=sync.revision, identity=prepared.plan.identity, sync=waiting,
             level=ROLLING, config_digest=config_digest(facts.environment),
-            checked_at=self._next_look(facts.environment, claim, now),
+            checked_at=self._next_look(facts.environment, journal.claim, now),
         )  # fmt: skip
         self.store.put_environment(record)
         done = {"sync": sync.id, "written": applied.written}
         self.store.record("sync.applied", facts.environment.name, done)
-        return self._look(replace(facts, record=record), waiting)
+        return self._look(replace(facts, record=record), waiting, journal)
 
     def _not_applied(self, facts: EnvironmentFacts, sync: Sync, applied: Applied) -> float:
         text = _failure_text(applied)
@@ -189,10 +188,11 @@ class Syncs:
         """The time that stands for the last drift check; earlier after a take-over."""
         return now if claim.crashes <= 1 else now - environment.drift_interval + ZOMBIE_LOOK
 
-    def _look(self, facts: EnvironmentFacts, sync: Sync) -> float | None:
-        """One look at health; the run ends and comes back, no thread waits."""
+    def _look(self, facts: EnvironmentFacts, sync: Sync, journal: Journal) -> float | None:
+        """One look at health; the run ends and comes back, no thread waits. A Job that has just
+        succeeded is noted in the inventory, hence the journal."""
         environment, now = facts.environment, self.clock.now()
-        parts = self.workshop.target(environment).health(environment, sync.generations)
+        parts = self.workshop.target(environment).health(environment, sync.generations, journal)
         waiting = _not_done(parts)
         outcome = rollout(parts, sync.deadline, now)
         if outcome is Outcome.DONE:

@@ -107,7 +107,10 @@ class MemoryTarget:
         return self.owned_by.get(environment.name)
 
     def health(
-        self, environment: Environment, generations: Mapping[str, int]
+        self,
+        environment: Environment,
+        generations: Mapping[str, int],
+        observer: WriteObserver | None = None,
     ) -> list[ObjectHealth]:
         owned = self.owned_by.get(environment.name)
         subjects = sorted(owned.subjects) if owned else []
