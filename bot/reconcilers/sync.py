@@ -29,7 +29,7 @@ from bot.domain.forge import StatusState
 from bot.domain.health import Level, ObjectHealth
 from bot.domain.key import pull_request_key
 from bot.domain.record import Deployment, DeployState, EnvironmentRecord, Intent, Stage, Sync
-from bot.errors import Permanent, Temporary
+from bot.errors import ClaimLost, Permanent, Temporary
 from bot.ports import Applied, Claim, Clock, Prepared, Stop, Store
 from bot.reconcilers.voice import Voice
 from bot.reconcilers.workshop import Workshop
@@ -55,7 +55,8 @@ class Journal:
     sync: str
 
     def before(self, subject: Subject, verb: str) -> None:
-        self.stop()
+        if not self.store.queue.holds(self.claim):
+            raise ClaimLost(f"the claim on {self.claim.key} ended")
         self._record("write.intent", subject, verb, "")
 
     def after(self, subject: Subject, verb: str, outcome: str) -> None:

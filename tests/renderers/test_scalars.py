@@ -72,8 +72,13 @@ def test_the_table_is_large_and_departs_seldom():
 
 
 def test_the_installed_kubectl_still_reads_like_the_table():
-    """A new kubectl that reads a scalar differently fails here first."""
-    accepted = [case for case in CASES if "error" not in case]
+    """A new kubectl that reads a scalar differently fails here first.
+
+    Where two keys become one, kubectl keeps either, from run to run: that is why we refuse it.
+    """
+    accepted = [
+        c for c in CASES if "error" not in c and "lost silently" not in c.get("stricter", "")
+    ]
     answers = kubectl(b"---\n".join(manifest(case["yaml"]) for case in accepted))
     for case, answer in zip(accepted, answers, strict=True):
         assert exact(answer) == exact(case["kubectl"]), case["yaml"]
