@@ -105,7 +105,7 @@ def _scalar(node: yaml.Node, path: tuple[str | int, ...], document: Document) ->
         return node.value
     try:
         return _SCALARS.construct_object(node)
-    except (ValueError, KeyError):
+    except (ValueError, LookupError):
         kind = node.tag.removeprefix(_STANDARD)
         fault = Fault(dotted(path), f"cannot be read as {kind}", document.line(path))
         document.faults.append(fault)

@@ -228,6 +228,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200) | st.lists(PIECES, max_size=40).map(lambda p: "".join(p).encode()))
 @example(b"server: {processes: 0x_}")
+@example(b"!!int")
 @example(b"server: {processes: " + b"9" * 6000 + b"}")
 @example(b'server: {key: {file: "\\0"}}')
 @example(b'"\\ud800": {}')
