@@ -37,7 +37,7 @@ bench: testbed  ## measure against named peers; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
 
 lock: env  ## resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml --extra kubectl --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra kubectl --extra demo --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
