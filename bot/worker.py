@@ -219,6 +219,7 @@ class Worker:
         try:
             self._store.put_worker(record)  # first: it refuses when another host has the database
             held = self._queue.beat(self.id, [run.claim.key for run in runs]) if runs else []
+            self._free_dead()
         except Permanent as error:
             log.error("the database cannot be used any more, stopping", error=error.public)
             self.stop()
@@ -231,6 +232,12 @@ class Worker:
             if run.claim.key not in held:
                 run.end(Ending.LOST)
         return True
+
+    def _free_dead(self) -> None:
+        """At the start and with each heartbeat: what a killed process had is taken over at once."""
+        freed = self._queue.free_dead()
+        if freed:
+            log.warning("claims of a process that is gone were freed", keys=freed)
 
     def _watch_all(self) -> None:
         """A thread of its own: a heartbeat can wait for the database as long as a lease lasts."""

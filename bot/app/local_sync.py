@@ -26,7 +26,7 @@ from bot.domain.environment import Mode
 from bot.domain.health import Level, ObjectHealth
 from bot.domain.key import environment_key
 from bot.errors import BotError, Permanent, Temporary
-from bot.ports import Applied, Claim, Clock, Queue, Rendering, Store, WriteObserver
+from bot.ports import Applied, Claim, Clock, Holder, Queue, Rendering, Store, WriteObserver
 from bot.reconcilers.sync import Journal
 
 # A worker's run on an environment is over within seconds: it never waits for health in it.
@@ -70,9 +70,11 @@ class Observers:
             observer.after(subject, verb, outcome)
 
 
-def apply(local: Local, observer: WriteObserver, tell: Tell) -> Synced:
+def apply(
+    local: Local, observer: WriteObserver, tell: Tell, holder: Holder | None = None
+) -> Synced:
     """Render, plan and act on that very plan. Everything a plan can say no to is a `Synced` with
-    a refusal; whatever else goes wrong is raised."""
+    a refusal; whatever else goes wrong is raised. holder: of the claim, where there is a store."""
     environment = local.environment
     if environment.mode is Mode.OBSERVE:
         raise Permanent(
@@ -88,7 +90,7 @@ def apply(local: Local, observer: WriteObserver, tell: Tell) -> Synced:
     if refusal:
         return Synced(prepared.plan, revision, refusal)
     tell(f"applying {len(prepared.plan.effective)} changes")
-    applied = local.target.apply(environment, prepared, revision, observer)
+    applied = local.target.apply(environment, prepared, revision, observer, holder)
     return Synced(prepared.plan, revision, applied=applied)
 
 
@@ -119,10 +121,10 @@ def ran_jobs(synced: Synced) -> bool:
     return synced.done and any(r.subject.full_kind == "Job.batch" for r in results)
 
 
-def remember_jobs(local: Local, observer: WriteObserver) -> None:
+def remember_jobs(local: Local, observer: WriteObserver, holder: Holder | None = None) -> None:
     """One more look, with the right to write: Jobs that succeeded are noted in the inventory, so
     that they do not run again when their objects are gone."""
-    local.target.health(local.environment, {}, observer)
+    local.target.health(local.environment, {}, observer, holder)
 
 
 def _unread(deadline: float) -> Outcome:

@@ -35,7 +35,7 @@ class Child:
     argv: list[str]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    pause: float = 0.0
+    restarts: int = 0
     not_before: float = field(default=0.0)
 
     def start(self) -> None:
@@ -48,10 +48,12 @@ class Child:
 
     def plan_restart(self, code: int) -> None:
         well = time.monotonic() - self.started > WELL
-        self.pause = 0.0 if well else min(LONGEST_PAUSE, max(1.0, self.pause * 2))
-        self.not_before = time.monotonic() + self.pause
+        self.restarts = 1 if well else self.restarts + 1
+        # The first one at once: what is half done waits for it.
+        pause = 0.0 if self.restarts == 1 else min(LONGEST_PAUSE, 2.0 ** (self.restarts - 2))
+        self.not_before = time.monotonic() + pause
         self.process = None
-        log.warning("child.ended", child=self.name, code=code, restart_in=self.pause)
+        log.warning("child.ended", child=self.name, code=code, restart_in=pause)
 
 
 def supervise(config: str, checkpoint: Callable[[], object]) -> int:

@@ -229,12 +229,12 @@ def run_sync(
     from bot.app.local_sync import apply, ran_jobs, remember_jobs, wait
 
     with claim() as journal:
-        synced = apply(local, _observers(journal), tell)
+        synced = apply(local, _observers(journal), tell, journal.holder if journal else None)
     if patience is not None and synced.applied and synced.applied.complete:
         synced = wait(local, synced, patience, tell)
     if patience is not None and ran_jobs(synced):
         with claim() as journal:
-            remember_jobs(local, _observers(journal))
+            remember_jobs(local, _observers(journal), journal.holder if journal else None)
     _show(synced, as_json=as_json)
     _hint(local, synced.plan)
     return 0 if synced.done else 2

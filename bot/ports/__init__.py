@@ -14,6 +14,7 @@ from bot.ports.target import Applied, ObjectResult, Owned, Prepared, Target, Wri
 from bot.ports.work import (
     POISON,
     Claim,
+    Holder,
     Leasing,
     Queue,
     QueueStats,
@@ -33,6 +34,7 @@ __all__ = [
     "EntryKind",
     "Forge",
     "Git",
+    "Holder",
     "Leasing",
     "Merge",
     "ObjectResult",

@@ -10,6 +10,7 @@ from bot.domain.change import Manifest, Plan, Subject
 from bot.domain.check import Check
 from bot.domain.environment import Environment
 from bot.domain.health import ObjectHealth
+from bot.ports.work import Holder
 
 
 class Prepared(Protocol):
@@ -98,11 +99,17 @@ class Target(Protocol):
         ...
 
     def apply(
-        self, environment: Environment, prepared: Prepared, revision: str, observer: WriteObserver
+        self,
+        environment: Environment,
+        prepared: Prepared,
+        revision: str,
+        observer: WriteObserver,
+        holder: Holder | None = None,
     ) -> Applied:
         """Act on the plan: lock and widen the inventory, phases, prune, narrow. Nothing is
         written for an unchanged object. `Permanent` in observe mode or for another cluster,
-        `Temporary` when somebody else holds the lock of the parent object."""
+        `Temporary` when somebody else holds the lock of the parent object. holder: under which
+        claim; the lock of an earlier claim of the same store instance is taken over at once."""
         ...
 
     def owned(self, environment: Environment) -> Owned | None:
@@ -114,6 +121,7 @@ class Target(Protocol):
         environment: Environment,
         generations: Mapping[str, int],
         observer: WriteObserver | None = None,
+        holder: Holder | None = None,
     ) -> list[ObjectHealth]:
         """Health of the inventory's objects, judged against `str(subject)` → generation.
 

@@ -28,6 +28,16 @@ POISON = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who acts under a claim, as others outside the store are told. instance: one store of one
+    boot of one host, never the same for two. Of one instance and key, the greater fence is the
+    later claim, and the queue has made sure that the earlier one is over."""
+
+    instance: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Leasing:
     """How long a claim lasts, in seconds on a clock that runs on in suspend. limits: no
     heartbeat extends a claim beyond this age, so a run that hangs is not kept alive."""
@@ -101,6 +111,12 @@ class Queue(Protocol):
         """Claim this very key, due or not, and un-park it; None while somebody else has it."""
         ...
 
+    def free_dead(self) -> list[str]:
+        """End the leases of owners of this host and boot whose process is proven to be gone, as
+        if they had run out; returns their keys. Others are never judged."""
+        ...
+
+    def holder(self, claim: Claim) -> Holder: ...
     def beat(self, owner: str, keys: Collection[str] | None = None) -> list[str]:
         """Extend this owner's leases (of `keys` only, if given); returns the keys still held.
         A lease that has ended is not revived."""

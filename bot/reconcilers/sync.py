@@ -30,7 +30,7 @@ from bot.domain.health import Level, ObjectHealth
 from bot.domain.key import pull_request_key
 from bot.domain.record import Deployment, DeployState, EnvironmentRecord, Intent, Stage, Sync
 from bot.errors import ClaimLost, Permanent, Temporary
-from bot.ports import Applied, Claim, Clock, Prepared, Stop, Store
+from bot.ports import Applied, Claim, Clock, Holder, Prepared, Stop, Store
 from bot.reconcilers.voice import Voice
 from bot.reconcilers.workshop import Workshop
 
@@ -53,6 +53,10 @@ class Journal:
     claim: Claim
     environment: str
     sync: str
+
+    @property
+    def holder(self) -> Holder:
+        return self.store.queue.holder(self.claim)
 
     def before(self, subject: Subject, verb: str) -> None:
         if not self.store.queue.holds(self.claim):
@@ -149,7 +153,7 @@ class Syncs:
             "changes": {a.value: n for a, n in sorted(plan.counts().items())},
         })  # fmt: skip
         target = self.workshop.target(environment)
-        return target.apply(environment, prepared, sync.revision, journal)
+        return target.apply(environment, prepared, sync.revision, journal, journal.holder)
 
     def _applied(
         self,
@@ -193,7 +197,8 @@ class Syncs:
         """One look at health; the run ends and comes back, no thread waits. A Job that has just
         succeeded is noted in the inventory, hence the journal."""
         environment, now = facts.environment, self.clock.now()
-        parts = self.workshop.target(environment).health(environment, sync.generations, journal)
+        target = self.workshop.target(environment)
+        parts = target.health(environment, sync.generations, journal, journal.holder)
         waiting = _not_done(parts)
         outcome = rollout(parts, sync.deadline, now)
         if outcome is Outcome.DONE:

@@ -8,6 +8,7 @@ checkpoint can corrupt the file. `checkpoint` is the one place, and holds the wr
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import time
@@ -23,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.errors import Temporary, Unusable
+from bot.store.leases import boot_id
 
 Role = Literal["web", "worker", "cli"]
 
@@ -88,6 +90,21 @@ class Database:
             finally:
                 _pragma(connection, f"busy_timeout={int(self._patience * 1000)}")
         return bool(busy == 0)
+
+    def beside(self, what: str) -> Path:
+        """A place of this database's own, next to its file."""
+        return Path(f"{self.path}-{what}")
+
+    def instance(self) -> str:
+        """A name for this file on this boot of this host. A copy, a restored backup and a file on
+        another machine have other names. One that was made after this file was removed can have
+        the same name only when nobody has this one open any more."""
+        try:
+            found = Path(self.path).stat()
+        except OSError as error:
+            raise Unusable(f"The database {self.path} is gone: {error.strerror}.") from error
+        said = f"{boot_id()} {found.st_dev} {found.st_ino}"
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
 
     def watch(self) -> ChangeWatch:
         with _translated():

@@ -69,6 +69,7 @@ class SqlStore:
 
     def __init__(self, database: Database, queue: SqlQueue, clock: Clock, host: hosts.Host) -> None:
         self.queue: Queue = queue
+        self._queue = queue
         self._database = database
         self._clock = clock
         self._host = host
@@ -82,6 +83,7 @@ class SqlStore:
             hosts.take(connection, self._host, self._clock.now())
 
     def close(self) -> None:
+        self._queue.close()
         self._database.close()
 
     def checkpoint(self) -> bool:

@@ -27,10 +27,11 @@ from sqlalchemy import (
 )
 
 from bot.domain.key import IDLE, NORMAL, URGENT, Kind, Mark
-from bot.ports import Claim, Clock, Leasing, QueueStats, WorkRow
+from bot.ports import Claim, Clock, Holder, Leasing, QueueStats, WorkRow
 from bot.store import listing, marks
 from bot.store.engine import ChangeWatch, Database
 from bot.store.leases import Instant, LeaseClock
+from bot.store.owners import Owners
 from bot.store.schema import insert, work
 
 # The gap before the next try: 5 s, doubled with each failure, at most ten minutes. What the
@@ -73,6 +74,7 @@ class SqlQueue:
         self._clock = clock
         self._lease_clock = lease_clock
         self._jitter = jitter
+        self._owners = Owners(database.beside("owners"))
 
     def mark(self, added: Iterable[Mark]) -> None:
         with self._database.write() as connection:
@@ -82,6 +84,7 @@ class SqlQueue:
         due = self.next_due()  # an idle worker never takes the writer lock
         if due is None or due > self._clock.now():
             return []
+        self._owners.hold(owner)
         with self._database.write() as connection:
             now, lease = self._clock.now(), self._lease_clock.now()
             due_first = _due_first(now, lease).where(work.c.key.not_in(list(without)))
@@ -91,6 +94,8 @@ class SqlQueue:
         return sorted(found, key=lambda claim: keys.index(claim.key))
 
     def claim_key(self, owner: str, key: str) -> Claim | None:
+        self.free_dead()
+        self._owners.hold(owner)
         with self._database.write() as connection:
             now, lease = self._clock.now(), self._lease_clock.now()
             connection.execute(insert(work).values(**marks.fresh(key)).on_conflict_do_nothing())
@@ -115,6 +120,29 @@ class SqlQueue:
             statement = update(work).where(held).returning(work.c.key)
             extended = {"lease_until": marks.sooner(work.c.lease_limit, until)}
             return list(connection.scalars(statement.values(extended)))
+
+    def free_dead(self) -> list[str]:
+        freed: list[str] = []
+        for owner in self._owners.others():
+            with self._owners.buried(owner) as gone:
+                if gone:
+                    freed += self._end_leases(owner)
+        return freed
+
+    def _end_leases(self, owner: str) -> list[str]:
+        """As if they had run out: the crash was counted when they were claimed."""
+        with self._database.write() as connection:
+            lease = self._lease_clock.now()
+            theirs = and_(work.c.owner == owner, _alive(lease))
+            ended = update(work).where(theirs).values(lease_until=lease.seconds)
+            return list(connection.scalars(ended.returning(work.c.key)))
+
+    def holder(self, claim: Claim) -> Holder:
+        return Holder(self._database.instance(), claim.fence)
+
+    def close(self) -> None:
+        """Claims that are still held are left to their leases."""
+        self._owners.release()
 
     def finish(self, claim: Claim, due_at: float | None) -> bool:
         return self._end(claim, due_at, failures=0, not_before=0.0, last_error="")

@@ -11,6 +11,7 @@ import pytest
 from bot.domain.change import Subject
 from bot.domain.environment import Allow
 from bot.errors import ClaimLost, Permanent, Temporary
+from bot.ports import Holder
 from tests.contract.cluster import (
     OTHER_REVISION,
     PARENT_ID,
@@ -28,11 +29,11 @@ def owned_names(cluster: Cluster) -> set[str]:
     return {s.name for s in owned.subjects} if owned else set()
 
 
-def hold(cluster: Cluster, until: float) -> None:
+def hold(cluster: Cluster, until: float, holder: str = "another process", **more: int) -> None:
     """Somebody else's lock on the parent object, as another process would leave it."""
     parent = cluster.parent()
     assert parent is not None
-    lock = json.dumps({"holder": "another process", "until": until})
+    lock = json.dumps({"holder": holder, "until": until, **more})
     cluster.patch("ConfigMap", parent["metadata"]["name"], {"data": {"lock": lock}}, "gitops-bot")
 
 
@@ -182,6 +183,39 @@ def test_an_expired_lock_is_taken(cluster: Cluster) -> None:
     cluster.clock.step(31)
     cluster.deploy(config_map(value="2"))
     assert cluster.get("ConfigMap", "settings")["data"] == {"value": "2"}
+
+
+def act(cluster: Cluster, text: str, holder: Holder) -> None:
+    """Plan and act under a claim."""
+    environment = cluster.environment()
+    prepared = cluster.target.plan(environment, manifests(text))
+    cluster.target.apply(environment, prepared, REVISION, Witness(), holder)
+
+
+def test_the_lock_of_an_earlier_claim_is_taken_over_at_once(cluster: Cluster) -> None:
+    """The queue of one store excludes its own claims, so nobody waits for a killed worker."""
+    cluster.deploy(config_map())
+    hold(cluster, cluster.clock.now() + 30, "store-a", fence=6)
+    act(cluster, config_map(value="2"), Holder("store-a", 7))
+    assert cluster.get("ConfigMap", "settings")["data"] == {"value": "2"}
+
+
+@pytest.mark.parametrize("holder", [Holder("store-a", 5), Holder("store-b", 7)])
+def test_an_earlier_claim_or_another_store_waits(cluster: Cluster, holder: Holder) -> None:
+    """A claim that was overtaken, and one of a queue that knows nothing of this one."""
+    cluster.deploy(config_map())
+    hold(cluster, cluster.clock.now() + 30, "store-a", fence=6)
+    with pytest.raises(Temporary, match="under way"):
+        act(cluster, config_map(value="2"), holder)
+    assert cluster.get("ConfigMap", "settings")["data"] == {"value": "1"}
+
+
+def test_a_fence_does_not_open_the_lock_of_a_writer_without_one(cluster: Cluster) -> None:
+    """`gitops-bot sync` without a store has no queue that could exclude anybody."""
+    cluster.deploy(config_map())
+    hold(cluster, cluster.clock.now() + 30, "store-a")
+    with pytest.raises(Temporary, match="under way"):
+        act(cluster, config_map(value="2"), Holder("store-a", 7))
 
 
 def test_a_lock_does_not_hinder_previews(cluster: Cluster) -> None:

@@ -79,8 +79,9 @@ class MemoryTarget:
         return Change(subject, action, Confidence.SERVER, fields, diff=diff)
 
     def apply(
-        self, environment: Environment, prepared: Any, revision: str, observer: WriteObserver
-    ) -> Applied:
+        self, environment: Environment, prepared: Any, revision: str, observer: WriteObserver,
+        holder: Any = None,
+    ) -> Applied:  # fmt: skip
         if environment.mode is Mode.OBSERVE:
             raise Permanent(f"{environment.name} is in observe mode")
         results = [self._act(c, prepared.wanted, observer) for c in prepared.plan.changes]
@@ -111,6 +112,7 @@ class MemoryTarget:
         environment: Environment,
         generations: Mapping[str, int],
         observer: WriteObserver | None = None,
+        holder: Any = None,
     ) -> list[ObjectHealth]:
         owned = self.owned_by.get(environment.name)
         subjects = sorted(owned.subjects) if owned else []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from bot.domain.change import Action, Subject
 from bot.domain.environment import Environment, Mode
 from bot.errors import Permanent, TargetRefused, Temporary
-from bot.ports import Applied, Clock, ObjectResult, WriteObserver
+from bot.ports import Applied, Clock, Holder, ObjectResult, WriteObserver
 from bot.targets.kubernetes import order
 from bot.targets.kubernetes.compare import Step
 from bot.targets.kubernetes.discovery import Discovery
@@ -44,7 +44,7 @@ class Applier:
 
     def apply(
         self, environment: Environment, prepared: PreparedPlan, revision: str,
-        observer: WriteObserver,
+        observer: WriteObserver, holder: Holder | None = None,
     ) -> Applied:  # fmt: skip
         """See `ports.Target.apply`."""
         refuse(environment, prepared)
@@ -52,7 +52,9 @@ class Applier:
             return Applied(tuple(_untried(step) for step in prepared.steps))
         if read_identity(self._client) != prepared.plan.identity:
             raise Permanent(f"The cluster of {environment.name} is not the one of the plan.")
-        session = Session(self._client, environment, prepared.parent, observer, self._clock)
+        session = Session(
+            self._client, environment, prepared.parent, observer, self._clock, holder=holder
+        )
         writer = Writer(self._client, self._discovery, observer, session, self._sleep)
         waiter = Waiter(self._client, self._discovery, self._sleep)
         return _Run(environment, prepared, revision, _Hands(session, writer, waiter)).all()

@@ -31,10 +31,18 @@ MAX_INVENTORY = 900_000
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who writes to the environment, and until when (seconds since the epoch) at most."""
+    """Who writes to the environment, and until when (seconds since the epoch) at most.
+    fence: of the claim it is written under; the holder is then that claim's store instance."""
 
     holder: str
     until: float
+    fence: int | None = None
+
+    def yields_to(self, other: Lock) -> bool:
+        """The same claim, or a later one of the same queue, which excludes this one."""
+        if self.fence is None or other.fence is None:
+            return self.holder == other.holder and self.fence == other.fence
+        return self.holder == other.holder and self.fence <= other.fence
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,8 @@ def _lock(text: str | None) -> Lock | None:
     if not text:
         return None
     raw = orjson.loads(text)
-    return Lock(str(raw["holder"]), float(raw["until"]))
+    fence = raw.get("fence")
+    return Lock(str(raw["holder"]), float(raw["until"]), None if fence is None else int(fence))
 
 
 def encode(subjects: frozenset[Subject]) -> str:
@@ -182,8 +191,13 @@ def _data(environment: Environment, contents: Contents) -> dict[str, str]:
         "revision": contents.revision or "",
         "identity": contents.identity,
         "jobs": orjson.dumps(contents.jobs, option=orjson.OPT_SORT_KEYS).decode(),
-        "lock": orjson.dumps({"holder": lock.holder, "until": lock.until}).decode() if lock else "",
+        "lock": orjson.dumps(_said(lock)).decode() if lock else "",
     }
+
+
+def _said(lock: Lock) -> dict[str, object]:
+    said: dict[str, object] = {"holder": lock.holder, "until": lock.until}
+    return said if lock.fence is None else said | {"fence": lock.fence}
 
 
 def other_claims(

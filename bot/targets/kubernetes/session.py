@@ -2,7 +2,8 @@
 lasts, narrowed and released after the last.
 
 Every write of it carries the resourceVersion that was read, so of two syncs at once one loses.
-The lock is short: who dies holding it delays the next sync by its rest, not by minutes.
+The lock is short: who dies holding it delays the next sync by its rest, not by minutes. A later
+claim of the same queue does not wait at all: its queue has made sure that the earlier one is over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import replace
 from bot.domain.change import Subject
 from bot.domain.environment import Environment
 from bot.errors import Permanent, TargetRefused, Temporary
-from bot.ports import Clock, WriteObserver
+from bot.ports import Clock, Holder, WriteObserver
 from bot.targets.kubernetes.answers import Answer, refusal
 from bot.targets.kubernetes.inventory import (
     CONFIG_MAPS,
@@ -44,13 +45,16 @@ class Session:
         parent: Parent | None,
         observer: WriteObserver,
         clock: Clock,
+        *,
+        holder: Holder | None = None,
     ) -> None:
         self._client = client
         self._environment = environment
         self._parent = parent
         self._observer = observer
         self._clock = clock
-        self._holder = uuid.uuid4().hex
+        self._holder = holder
+        self._name = holder.instance if holder else uuid.uuid4().hex
         self._contents: Contents | None = None
         self._renewing = threading.Lock()
 
@@ -62,7 +66,7 @@ class Session:
     def refuse_if_locked(self) -> None:
         lock = self._parent.lock if self._parent else None
         now = self._clock.now()
-        if lock is not None and lock.holder != self._holder and lock.until > now:
+        if lock is not None and lock.until > now and not lock.yields_to(self._new_lock()):
             raise Temporary(
                 f"Another sync of {self._environment.name} is under way.", lock.until - now
             )
@@ -81,7 +85,8 @@ class Session:
             self._write(replace(contents, lock=None))
 
     def _new_lock(self) -> Lock:
-        return Lock(self._holder, self._clock.now() + LOCK)
+        fence = self._holder.fence if self._holder else None
+        return Lock(self._name, self._clock.now() + LOCK, fence)
 
     def _write(self, contents: Contents) -> None:
         subject = parent_subject(self._environment)

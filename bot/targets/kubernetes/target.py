@@ -11,7 +11,7 @@ from bot.domain.check import Check
 from bot.domain.environment import Environment, Mode
 from bot.domain.health import ObjectHealth
 from bot.errors import Permanent, Temporary
-from bot.ports import Applied, Clock, Owned, Prepared, WriteObserver
+from bot.ports import Applied, Clock, Holder, Owned, Prepared, WriteObserver
 from bot.targets.kubernetes.apply import Applier
 from bot.targets.kubernetes.check import Checker
 from bot.targets.kubernetes.client import Connection
@@ -64,13 +64,16 @@ class KubernetesTarget:
         return self._named(lambda: planner.prepare(environment, manifests))
 
     def apply(
-        self, environment: Environment, prepared: Prepared, revision: str, observer: WriteObserver
-    ) -> Applied:
+        self, environment: Environment, prepared: Prepared, revision: str, observer: WriteObserver,
+        holder: Holder | None = None,
+    ) -> Applied:  # fmt: skip
         """See `ports.Target.apply`."""
         if not isinstance(prepared, PreparedPlan):
             raise Permanent("This plan was not made by a Kubernetes target.")
         applier = Applier(self._writing, self._write_discovery, self._clock, self._sleep)
-        return self._named(lambda: applier.apply(environment, prepared, revision, observer))
+        return self._named(
+            lambda: applier.apply(environment, prepared, revision, observer, holder)
+        )
 
     def owned(self, environment: Environment) -> Owned | None:
         """See `ports.Target.owned`."""
@@ -79,7 +82,7 @@ class KubernetesTarget:
 
     def health(
         self, environment: Environment, generations: Mapping[str, int],
-        observer: WriteObserver | None = None,
+        observer: WriteObserver | None = None, holder: Holder | None = None,
     ) -> list[ObjectHealth]:  # fmt: skip
         """See `ports.Target.health`."""
         parent = self._named(lambda: read_parent(self._writing, environment))
@@ -88,12 +91,13 @@ class KubernetesTarget:
         rollout = Rollout(self._writing, self._write_discovery)
         found = self._named(lambda: rollout.look(parent.subjects, generations))
         if observer is not None and environment.mode is Mode.DEPLOY:
-            self._remember_jobs(environment, parent, rollout, observer)
+            self._remember_jobs(environment, parent, rollout, observer, holder)
         return found
 
     def _remember_jobs(
-        self, environment: Environment, parent: Parent, rollout: Rollout, observer: WriteObserver
-    ) -> None:
+        self, environment: Environment, parent: Parent, rollout: Rollout, observer: WriteObserver,
+        holder: Holder | None,
+    ) -> None:  # fmt: skip
         """Write down Jobs that have just ended well. A sync that holds the parent does it."""
         names = {str(s) for s in rollout.succeeded}
         jobs = {
@@ -103,7 +107,9 @@ class KubernetesTarget:
         if jobs == parent.jobs:
             return
         contents = Contents(parent.subjects, parent.revision, parent.identity, None, jobs)
-        session = Session(self._writing, environment, parent, observer, self._clock)
+        session = Session(
+            self._writing, environment, parent, observer, self._clock, holder=holder
+        )
         try:
             session.refuse_if_locked()
             session.close(contents)
