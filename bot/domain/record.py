@@ -73,15 +73,19 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRecord:
-    """What is known about an environment. revision: deployed last, to the end or not.
+    """What is known about an environment. revision: deployed last, to the end or not. synced: what
+    the last sync but a healing one brought; the revision may have moved on since, over commits that
+    change nothing here. Its pull requests are those that hear of drift.
 
     refused: revision whose sync ended for good (or waits for a word), with the sentence that
     says why; it is not tried again until revision, configuration or a command changes.
-    drift: digest of the drift that was told; "" when the target matched.
+    drift: digest of the drift that was told; "" when the target matched. returned: the store had
+    lost this environment and its target knew it; nothing is applied before a person says `/sync`.
     """
 
     name: str
     revision: str | None = None
+    synced: str | None = None
     identity: str | None = None
     head: str | None = None
     sync: Sync | None = None
@@ -92,6 +96,7 @@ class EnvironmentRecord:
     drifted: tuple[str, ...] = ()
     checked_at: float = 0.0
     config_digest: str = ""
+    returned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +180,69 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """A repository the bot works for. `id` was read from the forge when it was enrolled; the
-    same name under another id is another repository and is not served."""
+    same name under another id is another repository and is not served. missed_at: when a poll
+    found what no delivery had told."""
 
     repo: RepoRef
     full_name: str
     enrolled_at: float
     polled_at: float = 0.0
     heads: dict[str, str] = field(default_factory=dict)
+    missed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An environment that a pattern gave. entry: the pattern's key in the configuration. values:
+    placeholder → directory name. gone_at: when its directory was missed first; 0 while it is
+    there. One that is gone keeps its name, because objects in the target still belong to it."""
+
+    entry: str
+    name: str
+    path: str
+    values: dict[str, str]
+    gone_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRecord:
+    """What is known of a followed branch. head: the commit whose changes have been passed on to
+    the environments. problems: directories that give no environment, as sentences."""
+
+    repo: RepoRef
+    branch: str
+    head: str | None = None
+    seen_at: float = 0.0
+    members: tuple[Member, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HookRecord:
+    """What one hook sent. last_at: newest delivery that was taken, 0 for none in the last two
+    weeks. refused, refused_at, reason: deliveries that were not, since the first start."""
+
+    name: str
+    last_at: float = 0.0
+    refused: int = 0
+    refused_at: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigState:
+    """With which configuration a process works. id: role, host and process. text: the file as it
+    was read; secrets are only named in it. failed_at, error: a later file that cannot be used.
+    pending: keys that differ in the file and need a restart."""
+
+    id: str
+    role: str
+    loaded_at: float
+    text: str
+    failed_at: float = 0.0
+    error: str = ""
+    pending: tuple[str, ...] = ()
+    seen_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +254,20 @@ class LedgerEntry:
     kind: str
     subject: str
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """A webhook delivery as it is kept. sha256: of its body; size: bytes of the body that is kept,
+    0 for a copy. duplicate_of: id of the delivery of the same hook that this one copies."""
+
+    hook: str
+    id: str
+    event: str
+    sha256: str
+    size: int
+    received_at: float
+    duplicate_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,12 +46,13 @@ class DriftWatch:
     def _rows(
         self, facts: EnvironmentFacts, lines: tuple[str, ...], digest: str
     ) -> list[Deployment]:
-        """The pull request that brought the deployed revision hears of it, and of its end."""
+        """The pull request that brought what is deployed hears of it, and of its end."""
         record = facts.record
-        if digest == record.drift or record.revision is None:
+        brought = record.synced or record.revision
+        if digest == record.drift or brought is None:
             return []
         state = DeployState.DRIFTED if digest else DeployState.HEALTHY
-        rows = self.store.deployments_of(facts.environment.name, record.revision)
+        rows = self.store.deployments_of(facts.environment.name, brought)
         now = self.clock.now()
         return [
             replace(r, state=state, text="", details=lines, updated_at=now)

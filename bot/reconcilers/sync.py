@@ -173,7 +173,7 @@ class Syncs:
             written=sync.written + applied.written, text=prepared.plan.prune_blocked,
         )  # fmt: skip
         record = replace(
-            facts.record, revision=sync.revision, identity=prepared.plan.identity, sync=waiting,
+            facts.record, revision=sync.revision, synced=_synced(facts.record, sync), identity=prepared.plan.identity, sync=waiting,
             level=ROLLING, config_digest=config_digest(facts.environment),
             checked_at=self._next_look(facts.environment, journal.claim, now),
         )  # fmt: skip
@@ -235,7 +235,8 @@ class Syncs:
 
     def _tell(self, record: EnvironmentRecord, sync: Sync, progress: Progress) -> None:
         """Keep the record; pull requests are woken only when they have something new to say."""
-        old = self.store.deployments_of(record.name, sync.revision)
+        told = _synced(record, sync) or sync.revision
+        old = self.store.deployments_of(record.name, told)
         new = [replace(r, state=progress.state, text=progress.text, details=progress.details)
                for r in old]  # fmt: skip
         now = self.clock.now()
@@ -288,6 +289,12 @@ def _facts_of(sync: Sync, intents: Iterable[Intent]) -> dict[str, object]:
     people = [{"id": i.actor.id, "login": i.actor.login, "comment": i.comment_id} for i in intents]
     return {"sync": sync.id, "revision": sync.revision, "cause": sync.cause,
             "since": sync.since, "actors": people}  # fmt: skip
+
+
+def _synced(record: EnvironmentRecord, sync: Sync) -> str | None:
+    """Whose pull requests this sync speaks to: healing speaks to those of the sync before it."""
+    healing = sync.cause.startswith("drift:")
+    return (record.synced or record.revision) if healing else sync.revision
 
 
 def _failure_text(applied: Applied) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
 from bot.domain.change import Subject
 from bot.domain.health import Level, ObjectHealth
-from tests.stories.world import World, manifest
+from tests.stories.world import ENVIRONMENT, World, manifest
 
 DEPLOY = "gitops-bot/deploy/dev"
 WEB = Subject("", "ConfigMap", "dev", "web")
@@ -183,6 +188,26 @@ def test_drift_is_told_once_and_its_end_too(world: World):
     world.target.objects[WEB]["data"]["value"] = "2"
     world.wait(310)
     assert "data.value" not in world.comment_on(number, "deployment")
+
+
+@pytest.mark.parametrize("heal", [False, True])
+def test_drift_after_a_commit_that_changed_nothing_here_is_told_where_it_was_deployed(
+    tmp_path: Path, heal: bool
+):
+    """The revision moves over foreign commits; the pull request that brought what runs hears."""
+    settings = ENVIRONMENT.format(name="dev", path="dev") + f"    heal: {str(heal).lower()}\n"
+    with closing(World(tmp_path, settings=settings)) as world:
+        number = world.opens({"dev/web.yaml": manifest("web", "2")})
+        world.merges(number)
+        world.settle()
+        world.forge.commit_files(world.repo, "main", {"docs/x.md": b"x"}, "Docs", world.alice)
+        world.settle()
+        world.target.objects[WEB]["data"]["value"] = "by hand"
+        world.wait(310)
+
+        told = world.comment_on(number, "deployment").lower()
+        assert ("healed" if heal else "data.value") in told
+        assert value(world) == ("2" if heal else "by hand")
 
 
 def test_commits_that_concern_nothing_move_the_revision_and_say_nothing(world: World):
