@@ -47,6 +47,7 @@ class Leasing:
         default_factory=lambda: {
             Kind.PULL_REQUEST: 300.0,
             Kind.ENVIRONMENT: 180.0,
+            Kind.BRANCH: 180.0,
             Kind.REPOSITORY: 120.0,
         }
     )
@@ -64,7 +65,8 @@ class WorkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkRow:
-    """A key as `status` lists it. due_at: when it may be claimed, None when nothing is planned."""
+    """A key as `status` lists it. due_at: when it may be claimed, None when nothing is planned.
+    held: a person has parked it."""
 
     key: str
     kind: Kind
@@ -76,6 +78,7 @@ class WorkRow:
     crashes: int
     failures: int
     last_error: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,13 @@ class Queue(Protocol):
         """A mark arrived since the claim."""
         ...
 
-    def unpark(self, key: str) -> bool:
-        """Make a parked key due now; False when it was not parked."""
+    def park_key(self, key: str, reason: str) -> bool:
+        """By hand: no run of this key begins before `retry`, whatever arrives. A run that is under
+        way ends as it would. False for a key that nobody has marked yet."""
+        ...
+
+    def retry(self, key: str) -> bool:
+        """Due now, parked or held back or not; failures are forgotten. False for an unknown key."""
         ...
 
     def next_due(self) -> float | None:
@@ -147,6 +155,7 @@ class Queue(Protocol):
 
     def watch(self) -> Watch: ...
     def stats(self) -> QueueStats: ...
+    def row(self, key: str) -> WorkRow | None: ...
     def rows(self, limit: int = 1000) -> list[WorkRow]:
         """Keys with work first, by when it is due."""
         ...

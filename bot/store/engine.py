@@ -60,13 +60,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view. Never takes the writer lock."""
-        with _translated(), self._engine.begin() as connection:
+        with _translated(self.path), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that is committed at the end, or not at all."""
-        with _translated(), self._writer.begin() as connection:
+        with _translated(self.path), self._writer.begin() as connection:
             yield connection
 
     def prepare(self) -> None:
@@ -78,12 +78,22 @@ class Database:
                 f"The database {self.path} cannot be opened: {error.strerror}. "
                 "Make its directory and let the bot write to it."
             ) from error
-        with _translated(), closing(self._engine.raw_connection()) as connection:
+        with _translated(self.path), closing(self._engine.raw_connection()) as connection:
             _switch_to_wal(connection)
+
+    def examine(self) -> None:
+        """Read every page and look whether it fits the others; `Unusable` when one does not. A
+        file that is not there is sound."""
+        if not Path(self.path).exists():
+            return
+        with _translated(self.path), closing(self._engine.raw_connection()) as connection:
+            answer = str(_pragma(connection, "quick_check(1)"))
+        if answer != "ok":
+            raise damaged(self.path, answer.splitlines()[-1])
 
     def checkpoint(self) -> bool:
         """Fold the log into the database and empty it; False when readers were in the way."""
-        with _translated(), closing(self._engine.raw_connection()) as connection:
+        with _translated(self.path), closing(self._engine.raw_connection()) as connection:
             _pragma(connection, f"busy_timeout={CHECKPOINT_TIMEOUT_MS}")
             try:
                 busy: int = _pragma(connection, "wal_checkpoint(TRUNCATE)")
@@ -107,8 +117,8 @@ class Database:
         return hashlib.sha256(said.encode()).hexdigest()[:32]
 
     def watch(self) -> ChangeWatch:
-        with _translated():
-            return ChangeWatch(self._engine)
+        with _translated(self.path):
+            return ChangeWatch(self._engine, self.path)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -118,12 +128,13 @@ class ChangeWatch:
     """Sees commits of all other connections by PRAGMA data_version, which costs no lock and no
     read of the file. Keeps one connection; use it from one thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, path: str) -> None:
         self._connection = engine.raw_connection()
+        self._path = path
         self._seen: int | None = None
 
     def changed(self) -> bool:
-        with _translated():
+        with _translated(self._path):
             version = _pragma(self._connection, "data_version")
         changed: bool = version != self._seen
         self._seen = version
@@ -227,24 +238,33 @@ def _switch_to_wal(connection: PoolProxiedConnection) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(path: str) -> Iterator[None]:
     """The driver's errors in the bot's words. SQLite's own messages hold no data."""
     try:
         yield
     except PoolTimeout as error:
         raise Temporary("The database is busy: all connections are in use.") from error
     except DBAPIError as error:
-        raise _meaning(error, error.orig) from error
+        raise _meaning(error, error.orig, path) from error
     except sqlite3.Error as error:
-        raise _meaning(error, error) from error
+        raise _meaning(error, error, path) from error
 
 
-def _meaning(error: Exception, cause: BaseException | None) -> Exception:
+def _meaning(error: Exception, cause: BaseException | None, path: str) -> Exception:
     if isinstance(error, OperationalError | sqlite3.OperationalError):
         return Temporary(f"The database cannot be used now: {cause}.")
     if type(cause) is sqlite3.DatabaseError:
-        return Unusable(f"The database is damaged: {cause}. Restore it, or start with a new one.")
+        return damaged(path, str(cause))
     return error
+
+
+def damaged(path: str, how: str) -> Unusable:
+    return Unusable(
+        f"The database {path} is damaged: {how}. Stop the bot and move the file away, with the "
+        f"ones beside it ({Path(path).name}-wal, -shm). Then put a backup in its place, or start "
+        "without one: everything but the ledger comes back from forge and cluster, and each "
+        "environment waits for one /sync."
+    )
 
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()

@@ -1,8 +1,7 @@
 """The append-only record of everything decided and done.
 
-Facts are canonical JSON (sorted keys), so that an entry has one digest whoever computes it: what
-seals entries later can be a table beside this one, and writing never waits for it. An entry has a
-greatest size; what is too long is cut, and says so.
+Facts are canonical JSON (sorted keys). Entries are sealed later (`seals`), so writing one never
+waits for a chain. An entry has a greatest size; what is too long is cut, and says so.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, or_, select
 
 from bot.domain.record import LedgerEntry
 from bot.store.schema import insert, ledger
@@ -21,6 +20,8 @@ LARGEST_ENTRY = 64 * 1024
 # Longest text and longest list, for a first and a second attempt to fit.
 _CUTS = ((4096, 1000), (256, 50))
 MOST_ENTRIES = 1000
+# Made once: building a statement takes longer than running it, and each delivery runs this one.
+_APPEND = insert(ledger)
 
 
 def append(
@@ -28,13 +29,36 @@ def append(
 ) -> None:
     """`TypeError` for facts that are not JSON data."""
     values = {"at": now, "kind": kind, "subject": _text(subject, 1024), "facts": canonical(facts)}
-    connection.execute(insert(ledger).values(**values))
+    connection.execute(_APPEND, values)
+
+
+def newest(
+    connection: Connection, before_id: int | None, kind: str, since: float, limit: int
+) -> list[LedgerEntry]:
+    """Entries with a smaller id, the newest first. kind: itself and what begins with it and a
+    dot; "" for every one."""
+    statement = select(ledger).where(ledger.c.at >= since).order_by(ledger.c.id.desc())
+    if before_id is not None:
+        statement = statement.where(ledger.c.id < before_id)
+    if kind:
+        below = ledger.c.kind.startswith(f"{kind}.", autoescape=True)
+        statement = statement.where(or_(ledger.c.kind == kind, below))
+    return [_entry(row) for row in connection.execute(statement.limit(min(limit, MOST_ENTRIES)))]
 
 
 def entries(connection: Connection, limit: int, after_id: int) -> list[LedgerEntry]:
     statement = select(ledger).where(ledger.c.id > after_id).order_by(ledger.c.id)
     rows = connection.execute(statement.limit(min(limit, MOST_ENTRIES)))
-    return [LedgerEntry(r.id, r.at, r.kind, r.subject, orjson.loads(r.facts)) for r in rows]
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Row[Any]) -> LedgerEntry:
+    """One that was changed into something else than JSON is shown, too."""
+    try:
+        facts = orjson.loads(row.facts)
+    except orjson.JSONDecodeError:
+        facts = {"damaged": str(row.facts)[:1000]}
+    return LedgerEntry(row.id, row.at, row.kind, row.subject, facts)
 
 
 def canonical(facts: Mapping[str, Any]) -> str:

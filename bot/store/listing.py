@@ -22,7 +22,9 @@ def next_due(connection: Connection, now: float, lease: Instant) -> float | None
     waiting = select(func.min(effective_due())).where(
         work.c.owner.is_(None), work.c.parked == false(), work.c.due_at.is_not(None)
     )
-    owned = select(work.c.lease_boot, func.min(work.c.lease_until)).where(work.c.owner.is_not(None))
+    owned = select(work.c.lease_boot, func.min(work.c.lease_until)).where(
+        work.c.owner.is_not(None), work.c.parked == false()
+    )
     times = [connection.scalar(waiting)]
     for boot, until in connection.execute(owned.group_by(work.c.lease_boot)):
         times.append(now + until - lease.seconds if boot == lease.boot else now)
@@ -50,6 +52,12 @@ def rows(connection: Connection, now: float, lease: Instant, limit: int) -> list
     return [_row(row) for row in connection.execute(statement)]
 
 
+def row(connection: Connection, now: float, lease: Instant, key: str) -> WorkRow | None:
+    statement = select(work, _state(now, lease).label("state"), effective_due().label("due"))
+    found = connection.execute(statement.where(work.c.key == key)).first()
+    return None if found is None else _row(found)
+
+
 def _state(now: float, lease: Instant) -> ColumnElement[Any]:
     alive = and_(work.c.lease_boot == lease.boot, work.c.lease_until > lease.seconds)
     return case(
@@ -73,4 +81,5 @@ def _row(row: Row[Any]) -> WorkRow:
         row.crashes,
         row.failures,
         row.last_error,
+        row.held,
     )

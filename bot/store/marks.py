@@ -94,7 +94,7 @@ def _marking() -> Insert:
         "priority": sooner(new.priority, work.c.priority),
         "fact": or_(work.c.fact, new.fact),
         "crashes": case((and_(work.c.parked, new.fact), 0), else_=work.c.crashes),
-        "parked": and_(work.c.parked, not_(new.fact)),
+        "parked": and_(work.c.parked, or_(not_(new.fact), work.c.held)),
     }
     return statement.on_conflict_do_update(index_elements=["key"], set_=changed)
 

@@ -6,6 +6,7 @@ that start together the second one waits and finds nothing left to do.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -21,10 +22,7 @@ _SCRIPTS = Path(__file__).with_name("migrations")
 
 def upgrade(connection: Connection) -> None:
     """`Unusable` when a newer version of the bot has written this database."""
-    config = Config()
-    # The configuration parser would take a percent sign in the path for an interpolation.
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = _config()
     config.attributes["connection"] = connection
     known = ScriptDirectory.from_config(config)
     current = revision(connection)
@@ -35,6 +33,22 @@ def upgrade(connection: Connection) -> None:
         )
     if current != known.get_current_head():
         command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    # The configuration parser would take a percent sign in the path for an interpolation.
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@cache
+def newest() -> str:
+    """The schema's version that this program brings a database to."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
 
 
 def revision(connection: Connection) -> str | None:

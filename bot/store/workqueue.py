@@ -46,6 +46,7 @@ ERROR_LENGTH = 500
 _OWN_PRIORITY = {
     Kind.PULL_REQUEST.value: NORMAL,
     Kind.ENVIRONMENT.value: NORMAL,
+    Kind.BRANCH.value: NORMAL,
     Kind.REPOSITORY.value: IDLE,
 }
 _NOT_OWNED: dict[str, Any] = {
@@ -104,7 +105,7 @@ class SqlQueue:
                 "timer_at": now,
                 "due_at": now,
                 "not_before": 0.0,
-                "parked": False,
+                "parked": work.c.held,
                 "crashes": case((work.c.parked, 1), else_=work.c.crashes + 1),
             }
             found = _claimed(connection, and_(work.c.key == key, _free(lease)), taken)
@@ -167,7 +168,7 @@ class SqlQueue:
             claim,
             {
                 **_NOT_OWNED,
-                "parked": ~work.c.fact,
+                "parked": or_(work.c.held, ~work.c.fact),
                 "crashes": 0,
                 "timer_at": None,
                 "due_at": due,
@@ -175,12 +176,22 @@ class SqlQueue:
             },
         )
 
-    def unpark(self, key: str) -> bool:
-        freed = {"parked": False, "crashes": 0, "not_before": 0.0}
-        freed |= _due_at_once(self._clock.now())
-        statement = update(work).where(work.c.key == key, work.c.parked).values(freed)
+    def park_key(self, key: str, reason: str) -> bool:
+        held = {"parked": True, "held": True, "last_error": reason[:ERROR_LENGTH]}
+        statement = update(work).where(work.c.key == key).values(held).returning(work.c.key)
         with self._database.write() as connection:
-            return connection.scalar(statement.returning(work.c.key)) is not None
+            return connection.scalar(statement) is not None
+
+    def retry(self, key: str) -> bool:
+        freed: dict[str, Any] = {"parked": False, "held": False, "not_before": 0.0}
+        freed |= {"crashes": 0, "failures": 0, "last_error": ""}
+        statement = update(work).where(work.c.key == key).values(freed).returning(work.c.key)
+        with self._database.write() as connection:
+            if connection.scalar(statement) is None:
+                return False
+            # A mark is heard even when a run is under way; that run is followed by another one.
+            marks.add(connection, [Mark(key, URGENT)], self._clock.now())
+            return True
 
     def holds(self, claim: Claim) -> bool:
         mine = select(work.c.key).where(_mine(claim, self._lease_clock.now()))
@@ -202,6 +213,10 @@ class SqlQueue:
     def stats(self) -> QueueStats:
         with self._database.read() as connection:
             return listing.stats(connection, self._clock.now(), self._lease_clock.now())
+
+    def row(self, key: str) -> WorkRow | None:
+        with self._database.read() as connection:
+            return listing.row(connection, self._clock.now(), self._lease_clock.now(), key)
 
     def rows(self, limit: int = 1000) -> list[WorkRow]:
         with self._database.read() as connection:
@@ -229,9 +244,11 @@ class SqlQueue:
         }
 
     def _end(self, claim: Claim, due_at: float | None, **values: Any) -> bool:
-        """Give the claim up. A mark that arrived meanwhile decides when the key is due."""
+        """Give the claim up. A mark that arrived meanwhile decides when the key is due. The reason
+        of who has parked it meanwhile stays."""
         due = literal(due_at, Float)
         nothing = literal(None, Float)
+        said = case((work.c.held, work.c.last_error), else_=literal(values["last_error"]))
         return self._update(
             claim,
             {
@@ -240,6 +257,7 @@ class SqlQueue:
                 "timer_at": case((_MOVED, nothing), else_=due),
                 "due_at": case((_MOVED, work.c.mark_due), else_=due),
                 **values,
+                "last_error": said,
             },
         )
 

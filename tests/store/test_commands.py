@@ -80,7 +80,7 @@ def test_a_settled_command_is_not_settled_again(store):
     """P2: a run that slept and goes on cannot bring back an intent that was carried out."""
     store.add_commands([command()], [])
     store.settle_command(command(), CommandState.DONE, "first", [intent()])
-    store.drop_intents([intent()])
+    store.put_environment(EnvironmentRecord("prod"), drop=[intent()])
     store.settle_command(command(), CommandState.REFUSED, "no", [intent()], [Mark("env:prod")])
 
     assert (store.intents("prod"), store.queue.rows()) == ([], [])
@@ -95,9 +95,9 @@ def test_intents_wait_per_environment_oldest_first(store):
     store.settle_command(command(8), CommandState.DONE, "", [one])
     assert store.intents("prod") == [one, two]
 
-    store.drop_intents([one])
+    store.put_environment(EnvironmentRecord("prod"), drop=[one])
     assert store.intents("prod") == [two]
     store.put_environment(EnvironmentRecord("prod"), drop=[two])
     assert store.intents("prod") == []
     assert store.intents("dev") == [other]
-    store.drop_intents([])
+    store.put_environment(EnvironmentRecord("prod"), drop=[])

@@ -31,6 +31,7 @@ class Key:
     not_before: float = 0.0
     priority: int = URGENT
     parked: bool = False
+    held: bool = False
     fact: bool = False
     crashes: int = 0
     failures: int = 0
@@ -104,7 +105,7 @@ class QueueMachine(RuleBasedStateMachine):
             row.marked = min(late, now + delay) if delay else now
         if fact:
             row.crashes = 0 if row.parked else row.crashes
-            row.fact, row.parked = True, False
+            row.fact, row.parked = True, row.held
 
     def taken(self, row, claim):
         row.crashes += 1
@@ -144,7 +145,7 @@ class QueueMachine(RuleBasedStateMachine):
         if claim is not None:
             row.crashes = 0 if row.parked else row.crashes
             row.timer, row.marked = self.clock.now(), None
-            row.parked, row.not_before = False, 0.0
+            row.parked, row.not_before = row.held, 0.0
             self.taken(row, claim)
 
     @rule(owner=st.sampled_from(OWNERS))
@@ -199,17 +200,27 @@ class QueueMachine(RuleBasedStateMachine):
             row = self.mine(claim)
             assert self.queue.park(claim, "poison") == (row is not None)
             if row:
-                row.parked, row.timer = not row.fact, None
+                row.parked, row.timer = row.held or not row.fact, None
                 self.over(row)
 
     @rule(key=st.sampled_from(KEYS))
-    def unpark(self, key):
+    def park_by_hand(self, key):
         row = self.model.get(key)
-        parked = row is not None and row.parked
-        assert self.queue.unpark(key) == parked
-        if parked:
-            row.parked, row.crashes, row.not_before = False, 0, 0.0
-            row.timer = self.clock.now()
+        assert self.queue.park_key(key, "an operator") == (row is not None)
+        if row is not None:
+            row.parked = row.held = True
+
+    @rule(key=st.sampled_from(KEYS))
+    def retry(self, key):
+        row = self.model.get(key)
+        assert self.queue.retry(key) == (row is not None)
+        if row is not None:
+            row.parked = row.held = False
+            row.crashes, row.failures, row.not_before = 0, 0, 0.0
+            now = self.clock.now()
+            row.generation, row.priority, row.fact = row.generation + 1, URGENT, True
+            row.first = now if row.first is None else row.first
+            row.marked = row.marked if row.marked is not None and row.marked <= now else now
 
     @rule(seconds=st.sampled_from([0.25, 1.0, 4.0, 11.0, 70.0]))
     def time_passes(self, seconds):
@@ -231,7 +242,11 @@ class QueueMachine(RuleBasedStateMachine):
         waiting = [
             r.effective for r in self.model.values() if r.claim is None and not r.parked and r.due
         ]
-        owned = [now + r.ends - self.clock.up for r in self.model.values() if r.claim]
+        owned = [
+            now + r.ends - self.clock.up
+            for r in self.model.values()
+            if r.claim and not r.parked
+        ]
         assert self.queue.next_due() == min(waiting + owned, default=None)
 
 

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from bot.errors import Unusable
+from bot.store import migrate
 from bot.store.hosts import Host
 from bot.store.schema import metadata
 from bot.store.store import open_store
@@ -39,7 +40,7 @@ def test_a_newer_schema_is_refused(store, path):
     """And the message names both versions."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(Unusable, match=r"schema 9999; this one knows up to 0001"):
+    with pytest.raises(Unusable, match=f"schema 9999; this one knows up to {migrate.newest()}"):
         store.migrate()
 
 
@@ -47,11 +48,16 @@ def test_about_tells_library_and_schema(store, path):
     """What /readyz and `config check` show."""
     about = store.about()
 
-    assert ("SQLite", sqlite3.sqlite_version, "0001") == (
-        about["engine"],
-        about["version"],
-        about["schema"],
-    )
+    assert ("SQLite", sqlite3.sqlite_version) == (about["engine"], about["version"])
+    assert about["schema"] == about["newest"] == migrate.newest()
+
+
+def test_about_tells_that_a_migration_is_pending(store, path):
+    """An older file is named as what it is, and the first start brings it on."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+
+    assert (store.about()["schema"], store.about()["newest"]) == ("0001", migrate.newest())
 
 
 def opened(url, clock, host):

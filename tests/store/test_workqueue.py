@@ -265,9 +265,9 @@ def test_f45_a_parked_key_does_not_keep_others_waiting(queue, clock, claim):
 
     assert [c.key for c in queue.claim("me", 5)] == ["env:other"]
     assert (row(queue).state, row(queue).last_error) == (WorkState.PARKED, "it kills its workers")
-    assert queue.unpark(KEY)
+    assert queue.retry(KEY)
     assert again(queue)[0].crashes == 1
-    assert not queue.unpark(KEY)
+    assert not queue.retry("env:unknown")
 
 
 def test_the_most_urgent_is_first_then_the_oldest(queue, clock):
