@@ -11,6 +11,7 @@ from bot.domain.forge import (
     Status,
 )
 from bot.domain.key import Mark
+from bot.domain.page import Page
 from bot.domain.record import (
     Bound,
     CommandRow,
@@ -66,6 +67,15 @@ class Store(Protocol):
     def deployments(self, pull_request: str) -> list[Deployment]: ...
     def deployments_of(self, environment: str, revision: str) -> list[Deployment]: ...
     def intents(self, environment: str) -> list[Intent]: ...
+
+    def put_page(self, id: str, pull_request: str, page: Page, keep: float) -> None:  # noqa: A002
+        """Keep the page behind a link for `keep` seconds from now, in the place of what stands
+        there. Of one pull request only the newest twenty are kept."""
+        ...
+
+    def page(self, id: str) -> Page | None:  # noqa: A002
+        """None when it has expired or never was: nobody can tell which."""
+        ...
 
     def bounds(self, key: str) -> list[Bound]: ...
     def keep_bound(self, bound: Bound) -> None: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Table, delete, select, tuple_
 
 from bot.store.engine import Database
-from bot.store.schema import delivery, status, worker
+from bot.store.schema import delivery, page, status, worker
 
 DAY = 24 * 3600.0
 # Small transactions: a delivery must never wait for the sweep.
@@ -16,6 +16,7 @@ _KEPT: tuple[tuple[Table, Column[float], float], ...] = (
     (delivery, delivery.c.received_at, 14 * DAY),
     (worker, worker.c.last_seen, 1 * DAY),
     (status, status.c.set_at, 90 * DAY),
+    (page, page.c.expires_at, 0.0),
 )
 
 

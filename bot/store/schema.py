@@ -165,6 +165,18 @@ status = Table(
     Index("status_set", "set_at"),
 )
 
+# Full plans behind the links of comments, compressed.
+page = Table(
+    "page",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("pull_request", Text, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("page_pull_request", "pull_request"),
+    Index("page_expires", "expires_at"),
+)
+
 # Append-only: triggers refuse UPDATE and DELETE. Ids are never used twice.
 ledger = Table(
     "ledger",

@@ -16,6 +16,7 @@ from typing import Any
 from bot.domain.event import Delivery
 from bot.domain.forge import RepoRef, Status
 from bot.domain.key import Mark
+from bot.domain.page import Page
 from bot.domain.record import (
     Bound,
     CommandRow,
@@ -35,6 +36,7 @@ from bot.store import (
     hosts,
     ledger,
     migrate,
+    pages,
     retention,
     state,
 )
@@ -187,6 +189,18 @@ class SqlStore:
         where = (deployment.c.environment == environment, deployment.c.revision == revision)
         with self._database.read() as connection:
             return state.deployments(connection, *where)
+
+    def put_page(self, id: str, pull_request: str, page: Page, keep: float) -> None:  # noqa: A002
+        document = pages.pack(page)
+        with self._database.write() as connection:
+            until = self._clock.now() + keep
+            written = {"id": id, "expires_at": until, "document": document}
+            pages.put(connection, pull_request, written)
+
+    def page(self, id: str) -> Page | None:  # noqa: A002
+        with self._database.read() as connection:
+            document = pages.get(connection, id, self._clock.now())
+        return None if document is None else pages.unpack(document)
 
     def bounds(self, key: str) -> list[Bound]:
         with self._database.read() as connection:

@@ -1,14 +1,14 @@
-"""The list under an environment's name: what is dangerous, refused, kept or in the way."""
+"""What is dangerous, refused, kept or in the way, one line each, the gravest first."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.domain.change import Action, Change, Ownership, Plan
 from bot.domain.markdown import NAME_CAP, code, fence, prose, quoted_lines, remark
 from bot.domain.preview import EnvironmentPreview, Trouble
+from bot.domain.report.link import NOWHERE, FullPlan
 from bot.domain.report.words import join, many
 from bot.domain.risk import LOSES, Risk, risks_of
 
@@ -48,69 +48,89 @@ _LEAD = {
     Trouble.REFUSED: "cannot be previewed:",
 }
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=T)")
+# Warnings come after everything that the plan itself says.
+_BLOCKED, _WARNING = -1, len(Risk)
+# Objects that a first contact takes over are named up to this number; their diffs name all.
+_TAKEN_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """One line under an environment's name. rank: the smaller, the longer it is shown. change:
+    None for a fact about the whole plan, which `text` then says."""
+
+    rank: int
+    change: Change | None = None
+    text: str = ""
+
+    @property
+    def said(self) -> str:
+        return self.text if self.change is None else _SENTENCES[Risk(self.rank)](self.change)
+
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """How it is counted when it is not shown: one, and many."""
+        if self.rank == _BLOCKED:
+            return ("more reason", "more reasons")
+        if self.rank == _WARNING:
+            return ("warning of the server", "warnings of the server")
+        noun = NOUNS[Risk(self.rank)]
+        return noun, _PLURALS.get(Risk(self.rank), f"{noun}s")
 
 
 def counted(risk: Risk, count: int) -> str:
     return many(count, NOUNS[risk], _PLURALS.get(risk, ""))
 
 
-def section(preview: EnvironmentPreview, cap: int) -> str:
-    """What a person must know of one environment; "" when there is nothing. cap: lines."""
-    name = f"**{preview.environment.name}**"
-    if preview.trouble:
-        return f"{name} {_trouble(preview.trouble, preview.message)}"
-    lines = _lines(preview.plan, cap) if preview.plan else []
-    return "\n".join([name, *(f"- {line}" for line in lines)]) if lines else ""
-
-
-def _trouble(trouble: Trouble, message: str) -> str:
-    lead, remedy = _LEAD[trouble], _REMEDY[trouble]
-    if "\n" not in message.strip() and len(message) <= NAME_CAP:
-        return f"{lead} {remark(message)}. {remedy}"
-    return f"{lead}\n\n{told(message)}\n\n{remedy}"
-
-
-def told(message: str) -> str:
-    """A longer message of a tool or server as a block; the start is kept, the rest is counted."""
-    lines = message.strip("\n").split("\n")
-    text = "\n".join(lines[:MESSAGE_LINES])[:MESSAGE_CAP]
-    rest = len(message.strip("\n")) - len(text)
-    note = f"\n\n{many(rest, 'more character')} of this message are not shown." if rest > 0 else ""
-    return fence(quoted_lines(text), "text") + note
-
-
-def _lines(plan: Plan, cap: int) -> list[str]:
-    lines = [f"**nothing is applied:** {prose(reason)}" for reason in plan.blocked[:cap]]
-    lines += [f"{n} more reasons why nothing is applied" for n in _rest(plan.blocked, cap)]
-    lines += [f"**nothing is deleted:** {prose(plan.prune_blocked)}"] if plan.prune_blocked else []
-    lines += _first_contact(plan, cap)
-    lines += _risks(plan, cap)
-    few = min(cap, 5)
-    lines += [f"the server warns: {remark(w)}" for w in plan.warnings[:few]]
-    return lines + [f"{n} more warnings of the server" for n in _rest(plan.warnings, few)]
-
-
-def _rest(items: Sequence[str], cap: int) -> list[int]:
-    return [len(items) - cap] if len(items) > cap else []
-
-
-def _first_contact(plan: Plan, cap: int) -> list[str]:
-    taken = [code(str(c.subject)) for c in plan.takes_over]
-    if not taken:
-        return []
-    names = f": {join(taken, cap=cap)}" if cap else ""
-    return [f"**first contact:** takes over {many(len(taken), 'existing object')}{names}"]
-
-
-def _risks(plan: Plan, cap: int) -> list[str]:
+def dangers_of(plan: Plan) -> list[Danger]:
+    """Everything that a person must know of the plan, the gravest first."""
+    facts = [f"**nothing is applied:** {prose(reason)}" for reason in plan.blocked]
+    facts += [f"**nothing is deleted:** {prose(plan.prune_blocked)}"] if plan.prune_blocked else []
+    facts += _first_contact(plan)
     found = sorted(
         ((risk, change) for change in plan.changes for risk in risks_of(change)),
         key=lambda pair: (pair[0], pair[1].subject),
     )
-    lines = [_SENTENCES[risk](change) for risk, change in found[:cap]]
-    rest = Counter(risk for risk, _ in found[cap:])
-    words = [counted(risk, n) for risk, n in sorted(rest.items())]
-    return lines + ([f"and {join(words, cap=len(words))}"] if words else [])
+    warnings = [f"the server warns: {remark(w)}" for w in plan.warnings]
+    return [
+        *(Danger(_BLOCKED, text=fact) for fact in facts),
+        *(Danger(risk, change) for risk, change in found),
+        *(Danger(_WARNING, text=warning) for warning in warnings),
+    ]
+
+
+def trouble_said(preview: EnvironmentPreview) -> tuple[str, str]:
+    """Why there is no plan: what goes before the message, and what to do."""
+    return _LEAD[preview.trouble], _REMEDY[preview.trouble]  # type: ignore[index]
+
+
+def trouble(preview: EnvironmentPreview, full: FullPlan = NOWHERE) -> str:
+    lead, remedy = trouble_said(preview)
+    message = preview.message
+    if "\n" not in message.strip() and len(message) <= NAME_CAP:
+        return f"{lead} {remark(message)}. {remedy}"
+    return f"{lead}\n\n{told(message, full)}\n\n{remedy}"
+
+
+def told(message: str, full: FullPlan = NOWHERE) -> str:
+    """A longer message of a tool or server as a block; the start is kept, the rest is counted."""
+    lines = message.strip("\n").split("\n")
+    text = "\n".join(lines[:MESSAGE_LINES])[:MESSAGE_CAP]
+    while len(quoted := quoted_lines(text)) > 2 * MESSAGE_CAP:  # hidden characters take more room
+        text = text[: len(text) // 2]
+    rest = len(message.strip("\n")) - len(text)
+    shown = fence(quoted, "text")
+    if rest <= 0:
+        return shown
+    return f"{shown}\n\n{many(rest, 'more character')} of this message are not shown{full.where}."
+
+
+def _first_contact(plan: Plan) -> list[str]:
+    taken = [code(str(c.subject)) for c in plan.takes_over]
+    if not taken:
+        return []
+    names = join(taken, cap=_TAKEN_SHOWN)
+    return [f"**first contact:** takes over {many(len(taken), 'existing object')}: {names}"]
 
 
 def _deletes(change: Change) -> str:

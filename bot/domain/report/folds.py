@@ -10,11 +10,13 @@ import html
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bot.domain.change import Action, Change, Confidence, FieldOwner, Ownership
 from bot.domain.markdown import code, html_code, prose, remark
 from bot.domain.preview import EnvironmentPreview
 from bot.domain.report import diffs
+from bot.domain.report.link import NOWHERE, FullPlan
 from bot.domain.report.words import CHECKED, join, many
 from bot.domain.risk import rank, weight_of_path
 
@@ -32,9 +34,10 @@ _VERIFIED = (Confidence.SERVER, Confidence.PROVEN)
 _COMPACT = "**Without their diff, for lack of space:**"
 # Room for the headings and the last line, which are written after the rest was fitted.
 _ROOM_FOR_COUNTS = 300
+_SHORTEST_LINE = 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """An equal change in one or more environments. alone: the preview has others, without it."""
 
@@ -42,7 +45,11 @@ class Group:
     change: Change
     subjects: tuple[str, ...]
     alone: bool
-    lines: tuple[str, ...]
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """Of the diff; looked at only where the object is shown."""
+        return tuple(diffs.lines_of(self.change.diff))
 
     @property
     def where(self) -> str:
@@ -72,25 +79,25 @@ def _group(same: list[tuple[str, Change]], previews: int) -> Group:
     names = tuple(name for name, _ in same)
     change = same[0][1]
     subjects = tuple(dict.fromkeys(str(c.subject) for _, c in same))
-    lines = tuple(diffs.lines_of(change.diff))
-    return Group(names, change, subjects, len(names) == 1 < previews, lines)
+    return Group(names, change, subjects, len(names) == 1 < previews)
 
 
-def fitted(groups: Sequence[Group], room: int) -> str:
+def fitted(groups: Sequence[Group], room: int, full: FullPlan = NOWHERE) -> str:
     """All groups within `room` characters; every one of them is at least counted."""
-    texts = [_first_text(group, room) for group in groups]
+    # Thousands of objects cost time only as far as one line of each could fit.
+    texts = [_first_text(group, room) for group in groups[: room // _SHORTEST_LINE + 1]]
     compact: set[int] = set()
-    total = sum(len(text) + 1 for text in texts) + _ROOM_FOR_COUNTS
+    total = sum(len(text) + 1 for text in texts) + _ROOM_FOR_COUNTS + len(full.where)
     for longer_than, smaller, one_line in _PASSES:
-        for i in reversed(range(len(groups))):
+        for i in reversed(range(len(texts))):
             if total <= room:
-                return _assembled(groups, texts, compact, room)
+                return _assembled(groups, texts, compact, room, full)
             text = smaller(groups[i]) if len(texts[i]) > longer_than else texts[i]
             if len(text) < len(texts[i]):
                 total += len(text) - len(texts[i])
                 texts[i] = text
                 compact |= {i} if one_line else set()
-    return _assembled(groups, texts, compact, room)
+    return _assembled(groups, texts, compact, room, full)
 
 
 def _first_text(group: Group, room: int) -> str:
@@ -98,29 +105,32 @@ def _first_text(group: Group, room: int) -> str:
     return _full(group) if len(group.change.diff) <= room else _excerpt(6_000)(group)
 
 
-def _assembled(groups: Sequence[Group], texts: list[str], compact: set[int], room: int) -> str:
+def _assembled(
+    groups: Sequence[Group], texts: list[str], compact: set[int], room: int, full: FullPlan
+) -> str:
     """Folds, then lines, then the number of those that found no room at all."""
-    room -= _ROOM_FOR_COUNTS
+    room -= _ROOM_FOR_COUNTS + len(full.where)
     folds: list[str] = []
     lines: list[str] = []
-    dropped: list[Group] = []
-    for i, group in enumerate(groups):
-        if len(texts[i]) + 1 > room:
-            dropped.append(group)
+    dropped = list(groups[len(texts) :])
+    for i, text in enumerate(texts):
+        if len(text) + 1 > room:
+            dropped.append(groups[i])
             continue
-        room -= len(texts[i]) + 1
-        (lines if i in compact else folds).append(texts[i])
+        room -= len(text) + 1
+        (lines if i in compact else folds).append(text)
     if dropped:
-        lines.append(_counted(dropped))
+        lines.append(_counted(dropped, full))
     blocks = ["\n".join(folds)] if folds else []
     blocks += ["\n".join([_COMPACT, "", *lines])] if lines else []
     return "\n\n".join(blocks)
 
 
-def _counted(groups: Iterable[Group]) -> str:
+def _counted(groups: Iterable[Group], full: FullPlan) -> str:
+    """An object in two environments counts twice, as it does in the table."""
     counts = Counter(_DONE[g.change.action] for g in groups for _ in g.environments)
     parts = [f"{n} {word}" for word, n in sorted(counts.items())]
-    return f"- {many(counts.total(), 'more object')}: {', '.join(parts)}"
+    return f"- and {many(counts.total(), 'more object')}: {', '.join(parts)}{full.where}"
 
 
 def _full(group: Group) -> str:
@@ -219,6 +229,7 @@ _PASSES: tuple[tuple[int, Callable[[Group], str], bool], ...] = (
     (8_000, _narrow, False),
     (8_000, _excerpt(6_000), False),
     (3_000, _excerpt(1_500), False),
+    (0, _narrow, False),
     (0, _line_with_paths, True),
     (0, _line, True),
 )

@@ -4,30 +4,23 @@ exactly, how sure is the bot, and what can I type."""
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
-from bot.domain.change import Action, Plan, Subject
-from bot.domain.environment import Environment, Mode, SyncPolicy
+from bot.domain.change import Subject
 from bot.domain.forge import PullRequest
 from bot.domain.markdown import code
-from bot.domain.preview import EnvironmentPreview, Preview, Trouble
-from bot.domain.report.dangers import section
+from bot.domain.preview import Preview
 from bot.domain.report.folds import fitted, groups_of
+from bot.domain.report.link import NOWHERE, FullPlan
+from bot.domain.report.sections import sections_of, written
+from bot.domain.report.table import table
 from bot.domain.report.verdict import verdict
-from bot.domain.report.words import (
-    SIGNS,
-    checked,
-    effect,
-    hidden_in,
-    join,
-    many,
-    short,
-    tally,
-)
+from bot.domain.report.words import hidden_in, join, many, short
 
 LIMIT = 65_536
-"""Characters of a comment on GitHub; more is answered with 422."""
+"""Characters of a comment on GitHub; more is answered with 422 "body is too long". What has been
+measured there is 65,536 code points on some surfaces and 262,144 bytes of UTF-8 on others; a text
+within the first is always within the second."""
 LEAST_LIMIT = 8_000
 """A forge that takes less than this cannot show a preview."""
 
@@ -38,46 +31,49 @@ _AFTERWARDS = re.compile(
 )
 # What `preview_history` may add later to the first line.
 _HISTORY_ROOM = 200
-# Shrinking of the top: list lines of an environment, and environments in the table.
-_TOPS = ((40, 200), (12, 100), (4, 40), (1, 20), (0, 12))
-_OBJECTS_SHARE = 3
+# The objects have at least this part of the room, the table at most.
+_OBJECTS_SHARE, _TABLE_SHARE = 3, 4
+# About what an object needs beside its diff.
+_OBJECT = 300
+_CONFLICTS_SHOWN, _CONFLICTS_REST = 200, 300
+_DIGESTS_SHOWN = 12
 
 Hidden = dict[Subject, tuple[str, ...]]
 """Objects whose text holds characters that cannot be seen as what they are, and their points."""
 
 
-def preview_comment(preview: Preview, marker: str, limit: int = LIMIT) -> str:
+def preview_comment(
+    preview: Preview, marker: str, limit: int = LIMIT, full: FullPlan = NOWHERE
+) -> str:
     """The whole comment, `marker` included, in at most `limit` characters.
 
-    Everything that changes is at least counted; the diffs of the riskiest objects stay longest.
+    Everything that changes is at least counted; the riskiest objects keep their place and their
+    diffs longest. full: where all of it can be read.
     """
     if limit < LEAST_LIMIT:
         raise ValueError(f"a comment needs room for {LEAST_LIMIT} characters, not {limit}")
-    groups = groups_of(preview.environments)
-    room = limit - _HISTORY_ROOM - len(marker) - 2
-    wanted = sum(len(g.change.diff) + 300 for g in groups)
-    hidden = _hidden_characters(preview)
-    for lines, rows in _TOPS:
-        top, foot = _top(preview, hidden, lines, rows), _footer(preview, rows)
-        rest = room - len(top) - len(foot) - 4
-        if rest >= min(wanted, room // _OBJECTS_SHARE):
-            break
-    body = fitted(groups, rest) if groups else ""
-    return "\n\n".join(part for part in (top, body, foot, marker) if part)
+    found = _hidden_characters(preview)
+    head = [_title(preview), verdict(preview, len(found))]
+    note, foot = _hidden(found) if found else "", _footer(preview, full)
+    room = limit - _HISTORY_ROOM - sum(len(part) + 2 for part in (*head, note, foot, marker))
+    top, objects = _within(preview, room, full)
+    return "\n\n".join(part for part in (*head, *top, note, objects, foot, marker) if part)
 
 
-def _top(preview: Preview, hidden: Hidden, lines: int, rows: int) -> str:
-    parts = [_title(preview), verdict(preview, len(hidden))]
+def _within(preview: Preview, room: int, full: FullPlan) -> tuple[list[str], str]:
+    """Table and dangers, and the objects. These have at least a third of the room, if they need
+    it; what the table and the dangers leave is theirs too."""
     if preview.conflicts:
-        parts.append(_conflicts(preview, max(lines, 3)))
-    elif preview.environments:
-        parts.append(_table(preview.environments, rows))
-    sections = [s for e in preview.environments if (s := section(e, lines))]
-    parts += sections[:rows]
-    if len(sections) > rows:
-        parts.append(f"{len(sections) - rows} more environments have something to look at.")
-    parts += [_hidden(hidden)] if hidden else []
-    return "\n\n".join(parts)
+        return [_conflicts(preview, room, full)], ""
+    if not preview.environments:
+        return [], ""
+    groups = groups_of(preview.environments)
+    needed = min(sum(len(g.change.diff) + _OBJECT for g in groups), room // _OBJECTS_SHARE)
+    environments = table(preview.environments, room // _TABLE_SHARE, full)
+    left = room - len(environments) - 2
+    dangers = written(sections_of(preview.environments, full), left - needed, full)
+    objects = fitted(groups, left - len(dangers) - 4, full) if groups else ""
+    return [environments, dangers], objects
 
 
 def _title(preview: Preview) -> str:
@@ -87,89 +83,22 @@ def _title(preview: Preview) -> str:
     return f"{_TITLE} of {code(short(pull.head_sha))}{how} {onto}"
 
 
-def _conflicts(preview: Preview, cap: int) -> str:
-    paths = preview.conflicts
-    listed = [f"- {code(path)}" for path in paths[:cap]]
-    listed += [f"- and {many(len(paths) - cap, 'more path')}"] if len(paths) > cap else []
+def _conflicts(preview: Preview, room: int, full: FullPlan) -> str:
     base = code(preview.pull.base_ref, 80)
-    what = f"{many(len(paths), 'path')} in conflict with {base}:"
+    what = f"{many(len(preview.conflicts), 'path')} in conflict with {base}:"
     todo = f"Merge {base} into the branch or rebase onto it, settle these paths, and push."
-    return "\n".join([what, *listed, "", f"{todo} Nothing is deployed and nothing deleted."])
-
-
-def _table(previews: Sequence[EnvironmentPreview], rows: int) -> str:
-    head = [
-        "| environment | what happens on merge | effect | checked |",
-        "|---|---|---|---|",
-    ]
-    shown = [_row(e) for e in previews[:rows]]
-    if len(previews) > rows:
-        shown.append(_rest_row(previews[rows:]))
-    return "\n".join([*head, *shown])
-
-
-def _row(preview: EnvironmentPreview) -> str:
-    name = preview.environment.name
-    cells = (name, on_merge(preview), _effect(preview), _checked(preview))
-    return f"| {' | '.join(cells)} |"
-
-
-def _rest_row(previews: Sequence[EnvironmentPreview]) -> str:
-    """Environments for which the table has no room, in one row."""
-    counts: Counter[Action] = Counter()
-    for preview in previews:
-        counts.update(preview.plan.counts() if preview.plan else {})
-    bad = sum(p.plan is None and not p.unchanged for p in previews)
-    sure = not bad and all(p.plan.verified for p in previews if p.plan)
-    words = [tally(counts) or ("no change" if sure else "not verified")]
-    words += [f"{bad} not previewed"] if bad else []
-    return f"| {len(previews)} more | see the statuses | {', '.join(words)} | – |"
-
-
-def on_merge(preview: EnvironmentPreview) -> str:
-    """What a merge does to this environment."""
-    environment, plan = preview.environment, preview.plan
-    if environment.mode is Mode.OBSERVE:
-        return "nothing: observe mode"
-    if preview.trouble is Trouble.RENDER:
-        return "fails: it does not render"
-    if preview.trouble is Trouble.REFUSED or (plan and plan.blocked):
-        return "nothing is applied, see below"
-    stopping = [c for c in plan.changes if c.action in _STOPPING] if plan else []
-    if stopping:
-        return f"nothing is applied: {many(len(stopping), 'object')} cannot be"
-    return _when(environment, plan)
-
-
-# One such object stops the whole sync before its first write.
-_STOPPING = (Action.REFUSED, Action.UNKNOWN)
-
-
-def _when(environment: Environment, plan: Plan | None) -> str:
-    word = f"waits for `/sync {environment.name}`"
-    if environment.sync is SyncPolicy.MANUAL:
-        return word
-    if plan and plan.takes_over:
-        return f"{word}: takes over {many(len(plan.takes_over), 'object')}"
-    conflicts = plan.counts()[Action.CONFLICT] if plan else 0
-    if conflicts:
-        return f"deploys without {many(conflicts, 'object')}"
-    return "deploys, but deletes nothing" if plan and plan.prune_blocked else "deploys at once"
-
-
-def _effect(preview: EnvironmentPreview) -> str:
-    if preview.plan is None:
-        return "no change" if preview.unchanged else "unknown"
-    deletions = preview.plan.counts()[Action.DELETE]
-    minus = f"{SIGNS[Action.DELETE]}{deletions}"
-    text = effect(preview.plan)
-    return text.replace(minus, f"**{minus}**", 1) if deletions else text
-
-
-def _checked(preview: EnvironmentPreview) -> str:
-    if preview.plan is None:
-        return "proven" if preview.unchanged else "not compared"
-    return checked(preview.plan)
+    last = f"{todo} Nothing is deployed and nothing deleted."
+    room -= len(what) + len(last) + _CONFLICTS_REST
+    listed: list[str] = []
+    for path in preview.conflicts[:_CONFLICTS_SHOWN]:
+        text = f"- {code(path)}"
+        room -= len(text) + 1
+        if room < 0:
+            break
+        listed.append(text)
+    rest = len(preview.conflicts) - len(listed)
+    listed += [f"- and {many(rest, 'more path')}{full.where}"] if rest else []
+    return "\n".join([what, *listed, "", last])
 
 
 def _hidden_characters(preview: Preview) -> Hidden:
@@ -186,13 +115,13 @@ def _hidden(hidden: Hidden) -> str:
     return f"**Hidden or look-alike characters** in {names}. {how}: {shown}."
 
 
-def _footer(preview: Preview, rows: int) -> str:
+def _footer(preview: Preview, full: FullPlan) -> str:
     """The commands that make sense now, and the digests by which plans are recognised."""
     plans = [e.plan for e in preview.environments if e.plan]
     digests = [f"{p.environment} `{p.digest[:8]}`" for p in plans if p.effective or p.problems]
     again = f"/diff {preview.pull.head_sha}" if preview.pull.from_fork else "/diff"
-    parts = [f"`{again}` · `/help`"]
-    parts += [f"plans: {join(digests, cap=rows)}"] if digests else []
+    parts = [f"`{again}` · `/help`", *([full.link] if full.link else [])]
+    parts += [f"plans: {join(digests, cap=_DIGESTS_SHOWN)}"] if digests else []
     return "Commands: " + " · ".join(parts)
 
 
