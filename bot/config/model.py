@@ -4,11 +4,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from bot.config.secret import Secret
 from bot.domain.environment import (
@@ -22,6 +30,7 @@ from bot.domain.environment import (
     SyncPolicy,
 )
 from bot.domain.forge import Permission, RepoRef
+from bot.domain.pattern import Pattern, brace_fault, placeholders, sample
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -95,7 +104,41 @@ def _branch(value: str) -> str:
     return value
 
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+def _text(value: Any) -> Any:
+    """`namespace: {app}` without quotes is a mapping to YAML, with one key and no value."""
+    if isinstance(value, dict) and len(value) == 1 and None in value.values():
+        word = next(iter(value))
+        raise ValueError(f'must be text: what begins with a brace needs quotes: "{{{word}}}"')
+    return value
+
+
+def _with_placeholders(check: Callable[[str], str]) -> AfterValidator:
+    """The check of a text in which a pattern may leave places open."""
+
+    def validate(value: str) -> str:
+        if "{" not in value and "}" not in value:
+            return check(value)
+        if fault := brace_fault(value):
+            raise ValueError(fault)
+        check(sample(value))
+        return value.strip("/")
+
+    return AfterValidator(validate)
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Field(gt=0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?[smhd]\s*$"},
+            ]
+        }
+    ),
+]
 Url = Annotated[str, AfterValidator(_url)]
 RepositoryName = Annotated[str, AfterValidator(_repository)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -180,7 +223,7 @@ class Target(Model):
 
 
 class AllowRule(Model):
-    namespaces: tuple[str, ...] = Field(
+    namespaces: tuple[Annotated[str, BeforeValidator(_text)], ...] = Field(
         (), description="Further namespaces that the environment may write to."
     )
     cluster_kinds: tuple[str, ...] = Field(
@@ -189,6 +232,14 @@ class AllowRule(Model):
     )
     kinds: tuple[str, ...] | None = Field(
         None, description="Only these namespaced kinds; every one by default."
+    )
+    derived_namespaces: tuple[str, ...] = Field(
+        (),
+        description="Patterns: what a directory may choose as namespace, names or forms like "
+        "team-*. A * never means kube-*, default or a namespace that another environment names.",
+    )
+    derived_targets: tuple[str, ...] = Field(
+        (), description="Patterns: which targets a directory may choose."
     )
 
 
@@ -214,11 +265,23 @@ class EnvironmentSettings(Model):
     branch: Annotated[str, AfterValidator(_branch)] = Field(
         "main", description="Branch that is deployed."
     )
-    path: Annotated[str, AfterValidator(_relative)] = Field(
-        description="Directory in the repository; . is its root."
+    path: Annotated[str, BeforeValidator(_text), _with_placeholders(_relative)] = Field(
+        description="Directory in the repository; . is its root. With placeholders, like "
+        "apps/{app}/prod, the entry is a pattern: one environment for each directory."
     )
-    target: Name = Field(description="Where it runs.")
-    namespace: Annotated[str, AfterValidator(_namespace)] = Field(
+    name: Annotated[str, BeforeValidator(_text), _with_placeholders(_name)] | None = Field(
+        None, description='Patterns only: the name of each environment, like "{app}-prod".'
+    )
+    limit: int = Field(
+        500,
+        ge=1,
+        le=5000,
+        description="Patterns only: at most so many environments; over it no new one is taken in.",
+    )
+    target: Annotated[str, BeforeValidator(_text), _with_placeholders(_name)] = Field(
+        description="Where it runs."
+    )
+    namespace: Annotated[str, BeforeValidator(_text), _with_placeholders(_namespace)] = Field(
         description="Namespace of objects that name none."
     )
     mode: Mode = Field(description="observe: nothing is ever written. deploy: merges are applied.")
@@ -241,6 +304,17 @@ class EnvironmentSettings(Model):
     drift_interval: Duration = Field(
         300.0, description="How often to compare the target with the deployed revision."
     )
+
+    @property
+    def is_pattern(self) -> bool:
+        return bool(placeholders(self.path))
+
+    def pattern(self, entry: str, repo: RepoRef) -> Pattern:
+        """The pattern of the domain; loading made sure that it has a name."""
+        return Pattern(
+            entry, self.bind(self.name or entry, repo), self.limit,
+            self.allow.derived_namespaces, self.allow.derived_targets,
+        )  # fmt: skip
 
     def bind(self, name: str, repo: RepoRef) -> Environment:
         """The environment of the domain, for the repository's numeric id."""
@@ -297,3 +371,12 @@ class Settings(Model):
     def forge_of(self, environment: EnvironmentSettings) -> str:
         """The name of an environment's forge; loading made sure that there is one."""
         return environment.forge or next(iter(self.forges))
+
+    @property
+    def literals(self) -> dict[str, EnvironmentSettings]:
+        """The environments that are written out, by name."""
+        return {n: e for n, e in self.environments.items() if not e.is_pattern}
+
+    @property
+    def patterns(self) -> dict[str, EnvironmentSettings]:
+        return {n: e for n, e in self.environments.items() if e.is_pattern}

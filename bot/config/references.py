@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.config.placeholders import placeholder_faults
 from bot.config.secret import Secret
 from bot.domain.environment import PROTECTED_KINDS
 from bot.errors import Permanent
@@ -35,7 +36,8 @@ def references(data: Any) -> list[Found]:
         for lane in ("preview", "apply"):
             faults += _one_source((*path, lane), target.get(lane))
     for path, environment in _entries(data, "environments"):
-        faults += _named((*path, "target"), environment.get("target"), targets)
+        faults += _target((*path, "target"), environment.get("target"), targets)
+        faults += placeholder_faults(path, environment, targets)
         faults += _forge((*path, "forge"), environment.get("forge"), forges)
         faults += _protected((*path, "prune", "protected"), environment.get("prune"))
         if environment.get("sync_by") in ("", []):
@@ -67,6 +69,11 @@ def _named(path: Path, name: Any, known: dict[str, Any]) -> list[Found]:
     near = difflib.get_close_matches(name, list(known), 1)
     hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(sorted(known))
     return [(path, f"{name} is not configured; {hint}")]
+
+
+def _target(path: Path, name: Any, known: dict[str, Any]) -> list[Found]:
+    """A target that a directory chooses is looked up when the directory is there."""
+    return [] if isinstance(name, str) and "{" in name else _named(path, name, known)
 
 
 def _forge(path: Path, name: Any, known: dict[str, Any]) -> list[Found]:

@@ -6,6 +6,7 @@ refused, duplicate keys are faults, so that what a person reads is what the bot 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,6 +68,10 @@ class _Composer(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+# `name: {app}-prod`: to YAML a mapping, and then something that cannot follow one.
+_UNQUOTED = re.compile(rb"[^#]*[:-]\s+\{[A-Za-z0-9_]+\}\S")
+
+
 def _syntax(error: yaml.YAMLError, text: bytes) -> Fault:
     if isinstance(error, ReaderError):
         before = text.decode("utf-8", "replace")[: error.position]
@@ -75,6 +80,11 @@ def _syntax(error: yaml.YAMLError, text: bytes) -> Fault:
     problem = str(getattr(error, "problem", None) or "is not YAML")
     if problem == "but found another document":
         problem = "holds a second document; one file is one configuration"
+    line = text.splitlines()[mark.line : mark.line + 1] if mark else []
+    if any(_UNQUOTED.match(each) for each in line):
+        problem = (
+            f'{problem}; text that begins with a brace needs quotes, like name: "{{app}}-prod"'
+        )
     return Fault("(file)", problem, mark.line + 1 if mark else None)
 
 

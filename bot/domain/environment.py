@@ -86,7 +86,8 @@ class SyncBy:
 @dataclass(frozen=True, slots=True)
 class Environment:
     """One environment and its policy. Times in seconds; `path` is relative, without slashes
-    at either end ("" is the root of the repository)."""
+    at either end ("" is the root of the repository). pattern: the configuration's entry whose
+    pattern gave it; "" for one that is written out there."""
 
     name: str
     repo: RepoRef
@@ -104,3 +105,4 @@ class Environment:
     heal: bool = False
     health_timeout: float = 600.0
     drift_interval: float = 300.0
+    pattern: str = ""

@@ -2,6 +2,7 @@
 
 pr:<forge>/<repository id>#<number>      is the preview posted and true?
 env:<environment name>                   is the wanted revision deployed?
+branch:<forge>/<repository id>@<branch>  which environments does its head change?
 repo:<forge>/<repository id>             what was missed?
 """
 
@@ -15,10 +16,11 @@ from bot.domain.forge import RepoRef
 
 
 class Kind(StrEnum):
-    """The three kinds of key; each has one reconciler."""
+    """The kinds of key; each has one reconciler."""
 
     PULL_REQUEST = "pr"
     ENVIRONMENT = "env"
+    BRANCH = "branch"
     REPOSITORY = "repo"
 
 
@@ -26,6 +28,7 @@ class Kind(StrEnum):
 URGENT, NORMAL, IDLE = 0, 10, 20
 
 _PULL_REQUEST = re.compile(r"pr:([a-z0-9][a-z0-9-]*)/(\d+)#(\d+)")
+_BRANCH = re.compile(r"branch:([a-z0-9][a-z0-9-]*)/(\d+)@(.+)")
 _REPOSITORY = re.compile(r"repo:([a-z0-9][a-z0-9-]*)/(\d+)")
 
 
@@ -55,6 +58,10 @@ def environment_key(name: str) -> str:
     return f"env:{name}"
 
 
+def branch_key(repo: RepoRef, branch: str) -> str:
+    return f"branch:{repo}@{branch}"
+
+
 def repository_key(repo: RepoRef) -> str:
     return f"repo:{repo}"
 
@@ -69,6 +76,13 @@ def parse_pull_request(key: str) -> tuple[RepoRef, int]:
     if not found:
         raise ValueError(f"not a pull request key: {key!r}")
     return RepoRef(found[1], int(found[2])), int(found[3])
+
+
+def parse_branch(key: str) -> tuple[RepoRef, str]:
+    found = _BRANCH.fullmatch(key)
+    if not found:
+        raise ValueError(f"not a branch key: {key!r}")
+    return RepoRef(found[1], int(found[2])), found[3]
 
 
 def parse_repository(key: str) -> RepoRef:

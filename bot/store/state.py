@@ -14,6 +14,7 @@ from bot.domain.forge import RepoRef, Status
 from bot.domain.key import parse_pull_request
 from bot.domain.record import (
     Bound,
+    BranchRecord,
     Deployment,
     Enrolment,
     EnvironmentRecord,
@@ -23,6 +24,7 @@ from bot.domain.record import (
 from bot.store import documents
 from bot.store.schema import (
     bound,
+    branch,
     deployment,
     enrolment,
     environment,
@@ -47,6 +49,8 @@ _OPEN_PREVIEWS = (
 )
 _ENROLMENTS = select(enrolment.c.record).order_by(enrolment.c.forge, enrolment.c.repository_id)
 
+_BRANCHES = select(branch.c.record).order_by(branch.c.forge, branch.c.repository_id, branch.c.name)
+
 
 def get_preview(connection: Connection, key: str) -> PreviewRecord | None:
     document = connection.scalar(_PREVIEW, {"key": key})
@@ -70,6 +74,22 @@ def get_environment(connection: Connection, name: str) -> EnvironmentRecord:
     """An empty record for an environment that nothing is known about."""
     found = _one(connection, EnvironmentRecord, environment, environment.c.name == name)
     return found or EnvironmentRecord(name)
+
+
+def environments(connection: Connection) -> dict[str, EnvironmentRecord]:
+    """Every environment that something is known about, by name."""
+    found = connection.scalars(select(environment.c.record))
+    rows = [documents.load(EnvironmentRecord, document) for document in found]
+    return {row.name: row for row in rows}
+
+
+def branches(connection: Connection) -> list[BranchRecord]:
+    return [documents.load(BranchRecord, document) for document in connection.scalars(_BRANCHES)]
+
+
+def put_branch(connection: Connection, value: BranchRecord) -> None:
+    where = {"forge": value.repo.forge, "repository_id": value.repo.id, "name": value.branch}
+    _put(connection, branch, value, where, {})
 
 
 def put_environment(connection: Connection, record: EnvironmentRecord) -> None:
