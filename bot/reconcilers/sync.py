@@ -36,7 +36,8 @@ from bot.reconcilers.workshop import Workshop
 
 # An apply that meets outages is tried again until then; after it the sync has failed.
 APPLY_TIMEOUT = 900.0
-HEALTH_POLL = 3.0
+# Seconds between two looks at health: most rollouts take a moment, the others can wait.
+FIRST_LOOK, HEALTH_POLL = 1.0, 3.0
 # Pull requests are looked for on this many commits of the line that a sync brings.
 LINE_LIMIT = 50
 # A run that took over an expired lease may race with requests of the one before it; it looks
@@ -210,7 +211,8 @@ class Syncs:
             why = f"not healthy after {environment.health_timeout:.0f} s: {text}" if late else text
             return self._end(facts, sync, FAILED, Progress(DeployState.FAILED, why, waiting))
         self._tell(facts.record, sync, Progress(DeployState.ROLLING_OUT, "", waiting))
-        return now + HEALTH_POLL
+        waited = now - (sync.deadline - environment.health_timeout)
+        return now + min(HEALTH_POLL, max(FIRST_LOOK, waited / 4))
 
     def _end(self, facts: EnvironmentFacts, sync: Sync, level: str, progress: Progress) -> float:
         """Report first, then write down that it ended: a crash between repeats the report,
