@@ -4,10 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help env check test testbed test-live bench lock format clean
+.PHONY: help demo env check test testbed test-live bench lock format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: env  ## see it work: the whole story in this terminal; SERVE=1 stays up, PORT=8091 chooses the port
+	@$(BIN)/gitops-bot demo $(if $(SERVE),--serve) $(if $(PORT),--port $(PORT))
 
 env: $(VENV)/.installed  ## the virtual environment, from the lock file with hashes
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import structlog
 
+from bot import __version__
 from bot.app import log as logs
 from bot.app.enrol import enrol, wake
+from bot.app.ledger import SEAL_EVERY, Sealer
 from bot.app.supervisor import CHECKPOINT_EVERY, end_with_parent, supervise
 from bot.app.wiring import App, Role
 from bot.config import Settings, load
-from bot.errors import Permanent
 from bot.isolation import undumpable
 from bot.web.app import create_app
 from bot.web.counts import Counts
@@ -29,17 +30,19 @@ ENROL_EVERY = 30.0
 SWEEP_EVERY = 3600.0
 
 
-def run_serve(config: Path) -> int:
+def run_serve(config: Path, *, end_with_parent_: bool = False) -> int:
     """Web and worker as child processes of this one, which alone checkpoints the database."""
     app = _app(config, "cli")
-    app.store.migrate()
+    if end_with_parent_:
+        end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    _begin(app)
     return supervise(str(config.resolve()), app.store.checkpoint)
 
 
 def run_web(config: Path, *, end_with_parent_: bool = False) -> None:
     """The receiver. Alone it also keeps the write-ahead log bounded."""
     app = _app(config, "web")
-    app.store.migrate()
+    _begin(app, examine=not end_with_parent_)
     app.store.close()  # a connection must not be carried through a fork
     server = app.settings.server
     receiver = _receiver(app.settings)
@@ -62,7 +65,7 @@ def run_worker(config: Path, *, end_with_parent_: bool = False) -> int:
     from bot.worker import Worker  # noqa: PLC0415  # the web process never needs it
 
     app = _app(config, "worker")
-    app.store.migrate()
+    _begin(app, examine=not end_with_parent_)
     worker = Worker(
         app.store, app.reconcilers, threads=app.settings.server.workers, clock=app.clock
     )
@@ -73,28 +76,29 @@ def run_worker(config: Path, *, end_with_parent_: bool = False) -> int:
     wake(app)
     _until_enrolled(app)
     _every(SWEEP_EVERY, lambda: app.store.sweep(app.clock.now()))
+    sealer = Sealer(app.store, app.settings)
+    _every(SEAL_EVERY, sealer.seal)
+    app.store.record("worker.started", worker.id, {"version": __version__})
     worker.run()
+    app.store.record("worker.stopped", worker.id, {})
+    sealer.seal()
     return 0
+
+
+def _begin(app: App, *, examine: bool = True) -> None:
+    """Never on a damaged file: what is read from it could be anything. The children of `serve`
+    need not look at it again."""
+    if examine:
+        app.store.examine()
+    app.store.migrate()
 
 
 def _app(config: Path, role: Role) -> App:
     undumpable()  # what a renderer of the same user could read of this process, it cannot
     settings = load(config)
-    logs.configure(_secrets(settings))
+    logs.configure(logs.known_secrets(settings))
     settings.store.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     return App(settings, role)
-
-
-def _secrets(settings: Settings) -> list[str]:
-    wanted = [settings.server.key, *(f.token for f in settings.forges.values())]
-    wanted += [s for hook in settings.hooks.values() for s in hook.secrets]
-    found = []
-    for secret in wanted:
-        try:
-            found.append(secret.reveal())
-        except Permanent:
-            continue  # loading has named it already; there is nothing to strike out
-    return found
 
 
 def _receiver(settings: Settings) -> ReceiverSettings:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from bot import __version__
+from bot.cli.demo import demo
 from bot.cli.local import diff, render, sync
 from bot.cli.service import config, serve, status, web, worker
 from bot.cli.session import Session
@@ -79,5 +80,5 @@ def main(ctx: click.Context, config_path: Path, debug: bool) -> None:
     ctx.obj = Session(config_path, debug)
 
 
-for command in (render, diff, sync, status, config, serve, web, worker):
+for command in (demo, render, diff, sync, status, config, serve, web, worker):
     main.add_command(command)

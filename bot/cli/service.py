@@ -10,12 +10,13 @@ _end_with_parent = click.option("--end-with-parent", is_flag=True, hidden=True)
 
 
 @click.command()
+@_end_with_parent
 @click.pass_context
-def serve(ctx: click.Context) -> None:
+def serve(ctx: click.Context, end_with_parent: bool) -> None:
     """Run the bot: web and worker together."""
     from bot.app.run import run_serve
 
-    ctx.exit(run_serve(ctx.obj.config))
+    ctx.exit(run_serve(ctx.obj.config, end_with_parent_=end_with_parent))
 
 
 @click.command()
