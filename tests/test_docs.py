@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from bot.cli.reference import markdown as command_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 ROW = re.compile(r"^\| (T\d+) \| `([^`:]+)::(?:\w+::)?(\w+)` \| ([^|]+) \|$", re.MULTILINE)
@@ -53,6 +56,23 @@ def test_no_lock_file_holds_an_address():
     """Locks name packages and hashes, never a place to download from."""
     for lock in [*ROOT.glob("requirements*.lock"), *ROOT.glob("tests/**/package-lock.json")]:
         assert "://" not in re.sub(r'"(license|url)": "[^"]*"', "", lock.read_text()), lock.name
+
+
+def test_the_command_reference_is_what_the_program_says():
+    """`python -m bot.cli.reference > docs/commands.md` rewrites it."""
+    assert (ROOT / "docs" / "commands.md").read_text() == command_reference()
+
+
+def test_every_dependency_has_its_reason():
+    """`docs/decisions/dependencies.md` names each library of pyproject.toml, and no other."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = [project["project"]["dependencies"], project["dependency-groups"]["dev"]]
+    groups += project["project"]["optional-dependencies"].values()
+    wanted = {re.split(r"[\[<>=;, ]", line)[0].lower() for group in groups for line in group}
+    text = (ROOT / "docs" / "decisions" / "dependencies.md").read_text()
+    named = re.findall(r"^\| `([\w.-]+)` \|", text, re.MULTILINE)
+
+    assert {name.lower() for name in named} == wanted
 
 
 def test_files_stay_small_enough_to_hold_one_idea():
