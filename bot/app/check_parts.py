@@ -70,7 +70,19 @@ def secrets(settings: Settings) -> list[Check]:
     wanted += [(f"forges.{n}.token", f.token) for n, f in settings.forges.items()]
     for name, hook in settings.hooks.items():
         wanted += [(f"hooks.{name}.secrets[{i}]", s) for i, s in enumerate(hook.secrets)]
-    return [Check(f"secret {key}", Result.OK, secret.where) for key, secret in wanted]
+    wanted += [(f"ledger.previous[{i}]", s) for i, s in enumerate(settings.ledger.previous)]
+    own = settings.ledger.key
+    wanted += [("ledger.key", own)] if own else []
+    found = [Check(f"secret {key}", Result.OK, secret.where) for key, secret in wanted]
+    return found if own else [*found, _NO_KEY]
+
+
+_NO_KEY = Check(
+    "secret ledger.key",
+    Result.WARNING,
+    "the ledger is sealed with a key made from server.key: who reads that can forge seals",
+    "give the ledger a key of its own: `openssl rand -hex 32`, see docs/ledger.md",
+)
 
 
 def hooks(settings: Settings) -> list[Check]:
@@ -139,12 +151,16 @@ def store(app: App) -> list[Check]:
         fresh = Check("database", Result.OK, f"{path} will be made at the first start")
         return [*(found if found[0].result is Result.FAILED else [fresh]), sqlite()]
     about = app.store.about()
-    app.store.workers()  # a schema that this version cannot read fails here
     detail = f"{path}, schema {about['schema']}"
     writes = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     if not writes:
         remedy = f"give the bot's account the file and its directory {path.parent}"
         return [Check("database", Result.FAILED, f"{detail}, may not be written", remedy), sqlite()]
+    if about["schema"] != about["newest"]:
+        pending = f"{detail}: the next start brings it to {about['newest']}"
+        remedy = "make a backup first; an older version does not read it afterwards"
+        return [Check("database", Result.WARNING, pending, remedy), sqlite()]
+    app.store.workers()  # a file that cannot be read fails here
     return [Check("database", Result.OK, detail), sqlite()]
 
 

@@ -10,10 +10,27 @@ from typing import Any
 
 import structlog
 
+from bot.config import Settings
+from bot.errors import Permanent
+
 # Shapes of tokens that could stand in a foreign error text. No lengths: they change.
 _TOKENS = re.compile(r"\b(gh[pousr]_|github_pat_|glpat-|whsec_)[A-Za-z0-9_.=+/-]+")
 _HEADERS = re.compile(r"(?i)\b(authorization|x-gitlab-token|token)(['\"]?\s*[:=]\s*)\S+")
 STRUCK = "[redacted]"
+
+
+def known_secrets(settings: Settings) -> list[str]:
+    """Every secret of the configuration that can be read now."""
+    ledger = settings.ledger
+    wanted = [settings.server.key, *(f.token for f in settings.forges.values()), *ledger.previous]
+    wanted += [s for hook in settings.hooks.values() for s in hook.secrets]
+    found = []
+    for secret in [*wanted, *([ledger.key] if ledger.key else [])]:
+        try:
+            found.append(secret.reveal())
+        except Permanent:
+            continue  # loading names it where it matters; there is nothing to strike out
+    return found
 
 
 def redactor(values: Iterable[str]) -> Callable[[str], str]:

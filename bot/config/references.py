@@ -114,6 +114,12 @@ def _shared_places(data: Any) -> list[Found]:
 
 def _secrets(data: Any) -> Iterator[tuple[Path, Any, int]]:
     yield ("server", "key"), _mapping(data, "server").get("key"), LEAST_SERVER_KEY
+    ledger = _mapping(data, "ledger")
+    if "key" in ledger:
+        yield ("ledger", "key"), ledger["key"], LEAST_SERVER_KEY
+    earlier = ledger.get("previous")
+    for i, raw in enumerate(earlier if isinstance(earlier, list) else ()):
+        yield ("ledger", "previous", i), raw, LEAST_SERVER_KEY
     for path, forge in _entries(data, "forges"):
         yield (*path, "token"), forge.get("token"), 1
     for path, hook in _entries(data, "hooks"):

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 BATCH = 256
 # So many faults are described; the others are only counted.
 DESCRIBED = 20
-_ID, _LEAF = 8, 40
+_ID, LEAF = 8, 40
 _LABEL = b"gitops-bot ledger seal 1"
 
 
@@ -265,6 +265,6 @@ class _Walk:
 
 def _leaves(packed: bytes) -> Iterator[tuple[int, bytes]]:
     """Nothing of a batch whose length cannot be."""
-    if len(packed) % _LEAF == 0:
-        for at in range(0, len(packed), _LEAF):
-            yield int.from_bytes(packed[at : at + _ID], "big"), packed[at + _ID : at + _LEAF]
+    if len(packed) % LEAF == 0:
+        for at in range(0, len(packed), LEAF):
+            yield int.from_bytes(packed[at : at + _ID], "big"), packed[at + _ID : at + LEAF]

@@ -57,6 +57,11 @@ _KINDS = {
 }
 
 
+def understood(hook: Hook, delivery: Delivery) -> Event:
+    """What a verified delivery means; `BadDelivery` when its body does not fit."""
+    return _KINDS[hook.kind].parse(delivery.event, delivery.body, hook.forge)
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """The endpoint with everything it needs."""
@@ -104,7 +109,7 @@ class Receiver:
         return Delivery(hook.name, delivery_id, event, body, self.clock.now())
 
     def _take(self, hook: Hook, delivery: Delivery) -> Answer:
-        event = _KINDS[hook.kind].parse(delivery.event, delivery.body, hook.forge)
+        event = understood(hook, delivery)
         try:
             return self.intake.take(hook, delivery, event)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, it is not stored: say so
