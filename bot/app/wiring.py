@@ -19,6 +19,7 @@ from bot.git.program import Remote
 from bot.ports import Reconciler, Target
 from bot.reconcilers.commands import Commands
 from bot.reconcilers.environment import EnvironmentReconciler
+from bot.reconcilers.pages import Pages
 from bot.reconcilers.previews import Previews
 from bot.reconcilers.pull_request import PullRequestReconciler
 from bot.reconcilers.repository import RepositoryReconciler
@@ -107,7 +108,9 @@ class App:
     def reconcilers(self) -> Mapping[Kind, Reconciler]:
         store, clock, environments = self.store, self.clock, self.environments
         workshop = Workshop(self.git, self.renderer, self.targets)
-        voice = Voice(self.forges, store, self.settings.server.key.reveal().encode())
+        key = self.settings.server.key.reveal().encode()
+        pages = Pages(store, key, self.settings.server.public_url, self.settings.store.keep_plans)
+        voice = Voice(self.forges, store, key, pages)
         previews = Previews(environments, store, workshop, voice, clock)
         commands = Commands(environments, store, voice, clock)
         poll = {name: forge.poll_interval for name, forge in self.settings.forges.items()}

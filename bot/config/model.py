@@ -30,6 +30,7 @@ from bot.domain.environment import (
     SyncPolicy,
 )
 from bot.domain.forge import Permission, RepoRef
+from bot.domain.page import RETENTION
 from bot.domain.pattern import Pattern, brace_fault, placeholders, sample
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -179,6 +180,10 @@ class Store(Model):
         description="Database: sqlite:////absolute/path/bot.db"
     )
     directory: Path = Field(description="Mirrors and render cache; may be lost, is made again.")
+    keep_plans: Duration = Field(
+        RETENTION,
+        description="How long a full plan can be read behind its comment's link.",
+    )
 
 
 class GitHub(Model):

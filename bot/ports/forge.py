@@ -28,9 +28,12 @@ class Forge(Protocol):
 
     Writes are never repeated blindly: after an ambiguous failure the adapter reads back by
     author and marker first, and raises `Temporary` if it cannot tell.
+
+    comment_limit: characters (code points) of a comment's body that the forge takes.
     """
 
     name: str
+    comment_limit: int
 
     def identity(self) -> Actor:
         """The bot's own account here. What it wrote itself commands nothing."""

@@ -166,7 +166,8 @@ class Commands:
         if not verdict.allowed:
             return _refused(verdict, wanted, row)
         released = pull.head_sha if pull.from_fork else record.fork_sha
-        again = replace(record, final=False, fork_sha=released)
+        # The comment is written anew too: it may have been deleted, or refused before.
+        again = replace(record, final=False, fork_sha=released, comment_digest="")
         return Answer(CommandState.DONE, Reaction.DONE, record=again)
 
     def _sync(

@@ -13,7 +13,7 @@ from bot.domain.preview import EnvironmentPreview, Preview, Trouble
 from bot.domain.record import PreviewRecord
 from bot.errors import Temporary
 from bot.ports import Clock, Stop, Store, Tree
-from bot.reconcilers.voice import Voice, digest
+from bot.reconcilers.voice import Say, Voice, digest
 from bot.reconcilers.workshop import Workshop
 
 # A preview with an environment that could not be compared is made again after this time.
@@ -122,12 +122,14 @@ class Previews:
 
     def _post(self, preview: Preview, record: PreviewRecord) -> float | None:
         """Comment, then each environment's status, then the aggregate: it is the last word."""
-        pull = preview.pull
+        pull, full = preview.pull, self.voice.pages.keep_preview(preview)
         marker = self.voice.marker(pull.repo, pull.number, report.PREVIEW)
-        record = self._comment(pull, record, report.preview_comment(preview, marker))
+        record = self._comment(
+            pull, record, lambda limit: report.preview_comment(preview, marker, limit, full)
+        )
         for row in preview.environments:
-            self.voice.status(pull.repo, pull.head_sha, report.preview_status(row))
-        status = report.aggregate_status(preview)
+            self.voice.status(pull.repo, pull.head_sha, report.preview_status(row, full))
+        status = report.aggregate_status(preview, full)
         unsure = any(r.trouble is Trouble.UNREACHABLE for r in preview.environments)
         self._final(pull, record, status, final=not unsure)
         self.store.record("preview", record.key, {
@@ -147,13 +149,16 @@ class Previews:
             )
         )  # fmt: skip
 
-    def _comment(self, pull: PullRequest, record: PreviewRecord, body: str) -> PreviewRecord:
-        """Write down which comment is ours as soon as it exists."""
-        if record.comment_id and record.comment_digest == digest(body):
+    def _comment(self, pull: PullRequest, record: PreviewRecord, say: Say) -> PreviewRecord:
+        """Write down which comment is ours as soon as it exists. What was refused is not said
+        again until the text changes or a person asks."""
+        if record.comment_digest == digest(say(self.voice.limit(pull.repo))):
             return record
         marker = self.voice.marker(pull.repo, pull.number, report.PREVIEW)
-        written = self.voice.comment(pull.repo, pull.number, marker, body, record.comment_id)
-        record = replace(record, comment_id=written, comment_digest=digest(body), body=body)
+        known = record.comment_id
+        written, body = self.voice.living(pull.repo, pull.number, marker, say, known)
+        said = body if written else say(self.voice.limit(pull.repo))
+        record = replace(record, comment_id=written, comment_digest=digest(said), body=said)
         self.store.put_preview(record)
         return record
 
@@ -166,7 +171,8 @@ class Previews:
         )  # fmt: skip
         if record.comment_id:
             marker = self.voice.marker(pull.repo, pull.number, report.PREVIEW)
-            seen = self._comment(pull, seen, report.untouched_comment(pull, marker))
+            text = report.untouched_comment(pull, marker)
+            seen = self._comment(pull, seen, lambda _limit: text)
         self._final(pull, seen, status)
         return None
 
@@ -177,6 +183,7 @@ class Previews:
             record, head_sha=pull.head_sha, base_ref=pull.base_ref, open=True, inputs={},
             touched=(),
         )  # fmt: skip
-        seen = self._comment(pull, seen, report.fork_comment(pull, marker))
+        text = report.fork_comment(pull, marker)
+        seen = self._comment(pull, seen, lambda _limit: text)
         self._final(pull, seen, report.fork_status(pull))
         return None

@@ -82,7 +82,8 @@ class PullRequestReconciler:
             voice = self.previews.voice
             marker = voice.marker(pull.repo, pull.number, report.PREVIEW)
             written = voice.comment(pull.repo, pull.number, marker, body, record.comment_id)
-            record = replace(record, comment_id=written, comment_digest=digest(body))
+            record = replace(record, comment_id=written or record.comment_id,
+                             comment_digest=digest(body))  # fmt: skip
         self.previews.store.put_preview(replace(record, open=False, final=True))
         if pull.merged:
             self._wake_environments(pull)
@@ -102,11 +103,18 @@ class PullRequestReconciler:
         if not rows:
             return
         marker = voice.marker(pull.repo, pull.number, report.DEPLOYMENT)
-        body = report.deployment_comment(rows, pull, marker)
-        if record.deployment_digest == digest(body):
+        full = voice.pages.of_deployment(pull)
+
+        def say(limit: int) -> str:
+            return report.deployment_comment(rows, pull, marker, limit, full)
+
+        wanted = say(voice.limit(pull.repo))
+        if record.deployment_digest == digest(wanted):
             return
-        written = voice.comment(pull.repo, pull.number, marker, body, record.deployment_id)
-        store.put_preview(replace(record, deployment_id=written, deployment_digest=digest(body)))
+        if full.url and full.url in wanted:
+            voice.pages.keep_deployment(rows, pull)
+        written, _ = voice.living(pull.repo, pull.number, marker, say, record.deployment_id)
+        store.put_preview(replace(record, deployment_id=written, deployment_digest=digest(wanted)))
 
 
 def _fresh(key: str, pull: PullRequest) -> PreviewRecord:

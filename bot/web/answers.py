@@ -1,4 +1,6 @@
-"""The one shape of every answer of the receiver: a small JSON object and careful headers."""
+"""The one shape of the receiver's answers: a small JSON object and careful headers.
+
+Pages for people (`plans`) bring a policy of their own, for their one style sheet."""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import orjson
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-# Nothing here is for browsers, so nothing may be loaded, framed, sniffed or kept.
+# Nothing may be loaded, framed, sniffed or kept.
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -51,5 +53,6 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _protected(response: Response) -> Response:
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     return response

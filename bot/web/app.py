@@ -1,4 +1,4 @@
-"""The web application: hooks, health and metrics, put together."""
+"""The web application: hooks, health, metrics and plans, put together."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bot.web.health import Health
 from bot.web.hooks import Receiver
 from bot.web.intake import Intake
 from bot.web.metrics import Metrics
+from bot.web.plans import Plans
 from bot.web.settings import ReceiverSettings
 
 
@@ -35,4 +36,5 @@ def create_app(
     Receiver(settings, Intake(store, environments), clock, counted).register(app)
     Health(settings, store, environments).register(app)
     Metrics(store, environments, clock, counted).register(app)
+    Plans(settings, store).register(app)
     return app

@@ -6,7 +6,9 @@ Pure: equal input gives the equal text, byte for byte. Golden texts are in the t
 from __future__ import annotations
 
 from bot.domain.report.deployment import deployment_comment
+from bot.domain.report.link import NOWHERE, PAGE_ID, FullPlan, page_id, preview_facts
 from bot.domain.report.marker import DEPLOYMENT, PREVIEW, REPLY, marker
+from bot.domain.report.page import deployment_page, preview_page
 from bot.domain.report.preview import (
     LIMIT,
     fork_comment,
@@ -40,23 +42,30 @@ __all__ = [
     "BASE_MOVED",
     "DEPLOYMENT",
     "LIMIT",
+    "NOWHERE",
+    "PAGE_ID",
     "PREVIEW",
     "PREVIEWING",
     "REPLY",
+    "FullPlan",
     "aggregate_record",
     "aggregate_status",
     "deploy_context",
     "deploy_status",
     "deployment_comment",
+    "deployment_page",
     "fork_comment",
     "fork_status",
     "help_reply",
     "marker",
     "mistake_reply",
+    "page_id",
     "pending_status",
     "preview_comment",
     "preview_context",
+    "preview_facts",
     "preview_history",
+    "preview_page",
     "preview_status",
     "refusal_reply",
     "reply_comment",

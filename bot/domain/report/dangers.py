@@ -64,6 +64,10 @@ class Danger:
     text: str = ""
 
     @property
+    def is_warning(self) -> bool:
+        return self.rank == _WARNING
+
+    @property
     def said(self) -> str:
         return self.text if self.change is None else _SENTENCES[Risk(self.rank)](self.change)
 
@@ -112,11 +116,11 @@ def trouble(preview: EnvironmentPreview, full: FullPlan = NOWHERE) -> str:
     return f"{lead}\n\n{told(message, full)}\n\n{remedy}"
 
 
-def told(message: str, full: FullPlan = NOWHERE) -> str:
+def told(message: str, full: FullPlan = NOWHERE, most: int = MESSAGE_CAP) -> str:
     """A longer message of a tool or server as a block; the start is kept, the rest is counted."""
     lines = message.strip("\n").split("\n")
-    text = "\n".join(lines[:MESSAGE_LINES])[:MESSAGE_CAP]
-    while len(quoted := quoted_lines(text)) > 2 * MESSAGE_CAP:  # hidden characters take more room
+    text = "\n".join(lines[:MESSAGE_LINES])[:most]
+    while len(quoted := quoted_lines(text)) > 2 * most:  # hidden characters take more room
         text = text[: len(text) // 2]
     rest = len(message.strip("\n")) - len(text)
     shown = fence(quoted, "text")

@@ -56,6 +56,14 @@ def excerpt(lines: list[str], cap: int) -> str:
     return fence("\n".join(shown), "diff") + note
 
 
+def reduced(lines: list[str], cap: int) -> tuple[str, str]:
+    """The weightiest changed lines within about `cap` characters, and the count of what is
+    missing, in words; not in a fence."""
+    kept = _weightiest(lines, cap)
+    shown = [_cut(line) for line in _with_gaps(lines, kept)]
+    return "\n".join(shown), size([line for i, line in enumerate(lines) if i not in kept])
+
+
 def _weightiest(lines: list[str], cap: int) -> set[int]:
     changed = [i for i, line in enumerate(lines) if is_changed(line)]
     kept: set[int] = set()

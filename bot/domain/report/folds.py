@@ -39,12 +39,14 @@ _SHORTEST_LINE = 30
 
 @dataclass(frozen=True)
 class Group:
-    """An equal change in one or more environments. alone: the preview has others, without it."""
+    """An equal change in one or more environments. alone: the preview has others, without it.
+    count: changes; more than environments where one has it in several namespaces."""
 
     environments: tuple[str, ...]
     change: Change
     subjects: tuple[str, ...]
     alone: bool
+    count: int
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -57,12 +59,16 @@ class Group:
         return f"{names} only" if self.alone else names
 
 
-def groups_of(previews: Sequence[EnvironmentPreview]) -> list[Group]:
-    """Everything that has something to unfold, the riskiest first; equal diffs once."""
+def groups_of(
+    previews: Sequence[EnvironmentPreview], *, everything: bool = False
+) -> list[Group]:  # fmt: skip
+    """What has something to unfold, the riskiest first; equal diffs once. everything: also what
+    the top of a comment says in full, but not unchanged objects."""
     found: dict[object, list[tuple[str, Change]]] = {}
     for preview in previews:
         for change in preview.plan.changes if preview.plan else ():
-            if change.effective or change.diff:
+            wanted = everything and change.action is not Action.UNCHANGED
+            if change.effective or change.diff or wanted:
                 found.setdefault(_key(change), []).append((preview.environment.name, change))
     ordered = sorted(found.values(), key=lambda same: (rank(same[0][1]), same[0][1].subject))
     return [_group(same, len(previews)) for same in ordered]
@@ -76,10 +82,10 @@ def _key(change: Change) -> object:
 
 
 def _group(same: list[tuple[str, Change]], previews: int) -> Group:
-    names = tuple(name for name, _ in same)
+    names = tuple(dict.fromkeys(name for name, _ in same))
     change = same[0][1]
     subjects = tuple(dict.fromkeys(str(c.subject) for _, c in same))
-    return Group(names, change, subjects, len(names) == 1 < previews)
+    return Group(names, change, subjects, len(names) == 1 < previews, len(same))
 
 
 def fitted(groups: Sequence[Group], room: int, full: FullPlan = NOWHERE) -> str:
@@ -128,7 +134,9 @@ def _assembled(
 
 def _counted(groups: Iterable[Group], full: FullPlan) -> str:
     """An object in two environments counts twice, as it does in the table."""
-    counts = Counter(_DONE[g.change.action] for g in groups for _ in g.environments)
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[_DONE[group.change.action]] += group.count
     parts = [f"{n} {word}" for word, n in sorted(counts.items())]
     return f"- and {many(counts.total(), 'more object')}: {', '.join(parts)}{full.where}"
 

@@ -8,12 +8,14 @@ On the head of a pull request `gitops-bot/preview` is the aggregate, the only on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.domain.environment import Environment
 from bot.domain.forge import PullRequest, Status, StatusState, worst
 from bot.domain.markdown import line
 from bot.domain.preview import EnvironmentPreview, Preview, Trouble
 from bot.domain.record import PreviewRecord
+from bot.domain.report.link import NOWHERE, FullPlan
 from bot.domain.report.words import COUNTED, effect, join, many
 
 AGGREGATE = "gitops-bot/preview"
@@ -37,10 +39,11 @@ def deploy_context(environment: str) -> str:
     return f"{DEPLOY}/{environment}"
 
 
-def preview_status(preview: EnvironmentPreview) -> Status:
-    """One environment's part of a preview."""
-    context = preview_context(preview.environment.name)
-    return _status(context, preview.state, _preview_text(preview))
+def preview_status(preview: EnvironmentPreview, full: FullPlan = NOWHERE) -> Status:
+    """One environment's part of a preview; its details are on the page of the full plan."""
+    name = preview.environment.name
+    status = _status(preview_context(name), preview.state, _preview_text(preview))
+    return replace(status, url=f"{full.url}#environment-{name}") if full.url else status
 
 
 def _preview_text(preview: EnvironmentPreview) -> str:
@@ -70,9 +73,13 @@ def fork_status(pull: PullRequest) -> Status:
     return _status(AGGREGATE, StatusState.PENDING, text)
 
 
-def aggregate_status(preview: Preview) -> Status:
+def aggregate_status(preview: Preview, full: FullPlan = NOWHERE) -> Status:
     """What the whole preview says. Only `required` environments count; an author is told of the
     others in words."""
+    return replace(_aggregate(preview), url=full.url or None)
+
+
+def _aggregate(preview: Preview) -> Status:
     if preview.conflicts:
         text = f"cannot be merged: {many(len(preview.conflicts), 'path')} in conflict"
         return _status(AGGREGATE, StatusState.FAILURE, text)
@@ -127,7 +134,7 @@ def shared_status(parts: Sequence[tuple[int, Status]]) -> Status:
     if len(parts) == 1:
         return status
     shared = f"#{number} of {len(parts)} pull requests with this head: {status.description}"
-    return _status(status.context, state, shared)
+    return replace(_status(status.context, state, shared), url=status.url)
 
 
 def deploy_status(environment: Environment, state: StatusState, text: str = "") -> Status:

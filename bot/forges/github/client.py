@@ -33,7 +33,7 @@ from bot.forges.github import answers
 from bot.forges.github.answers import understood
 from bot.forges.github.api import VERSION, Api, Refused
 from bot.forges.github.checks import PERMISSIONS, Checks
-from bot.forges.github.comments import Comments
+from bot.forges.github.comments import MAX_BODY, Comments
 from bot.forges.http import CONNECT_TIMEOUT, READ_TIMEOUT, Answer, Transport, Uncertain
 from bot.forges.limits import Pace, Pause
 from bot.ports import Clock
@@ -51,6 +51,8 @@ class GitHubForge:
     api_url: `https://api.github.com`, or `https://HOST/api/v3`. url: where pages and Git
     are; taken from api_url if it is not given. Both https, or http on loopback.
     """
+
+    comment_limit = MAX_BODY
 
     def __init__(
         self,

@@ -11,7 +11,9 @@ from bot.forges.github.answers import issue_of, understood
 from bot.forges.github.api import Api
 from bot.forges.http import Uncertain
 
-MAX_BODY = 65_536  # characters; beyond it GitHub answers 422 "body is too long"
+# Code points; beyond it GitHub answers 422 "body is too long (maximum is 65536 characters)". Some
+# surfaces have been measured to take 262,144 bytes of UTF-8 instead, which is never less.
+MAX_BODY = 65_536
 LOOK_AGAIN = 10.0  # seconds; lists may lag behind a write that did happen
 
 log = structlog.get_logger(__name__)
