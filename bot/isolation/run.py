@@ -17,7 +17,15 @@ from typing import Any
 from bot.errors import Permanent, Unusable
 from bot.isolation.pipes import converse, ended
 from bot.isolation.start import find, limit, name_of, start
-from bot.isolation.words import DEFAULT_LIMITS, Completed, Limits, Sandbox, Tier, ToolMissing
+from bot.isolation.words import (
+    DEFAULT_LIMITS,
+    SCRATCH,
+    Completed,
+    Limits,
+    Sandbox,
+    Tier,
+    ToolMissing,
+)
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _SETUP_FAILED = 125
@@ -76,7 +84,7 @@ def _plain(command: Command, inherit: Sequence[int]) -> Completed:
 def sandboxed(command: Command, sandbox: Sandbox, tier: Tier) -> Completed:
     """Run in exactly this tier; `Unusable` if the machine cannot."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="gitops-bot-") as scratch, _pipe() as status:
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch, _pipe() as status:
         with _plan_file(_plan(command, sandbox, tier, scratch)) as plan:
             launch = [sys.executable, "-I", "-S", str(_LAUNCHER), str(plan), str(status[1])]
             process = start(launch, {}, Path(scratch), (plan, status[1]))

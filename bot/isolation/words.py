@@ -13,6 +13,8 @@ from bot.errors import Permanent, Unusable
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+# How the private directories of sandboxed programs are called, below TMPDIR.
+SCRATCH = "gitops-bot-run-"
 
 
 class ToolMissing(Unusable):

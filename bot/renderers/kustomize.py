@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 LIMITS = isolation.Limits(seconds=60, memory=isolation.GIB, stdout=64 * isolation.MIB)
 _VERSION_LIMITS = isolation.Limits(seconds=20, stdout=isolation.MIB)
 MAX_MESSAGE = 1500
+# How the directory of a build is called; what a killed one left is found by it.
+BUILD = "build-"
 
 # As much of the tool's words as is looked at, from the end; what is shown is bounded again.
 _KEPT = 8192
@@ -107,7 +109,8 @@ def render(tool: KustomizeTool, tree: Tree, closure: Closure, workdir: Path) -> 
     """The objects of one build, in the tool's order. `InputMissing` when the closure was too
     small or the repository lacks a file."""
     sources = Sources.read(tree, closure)
-    with tempfile.TemporaryDirectory(prefix="build-", dir=workdir) as made:
+    workdir.mkdir(mode=0o700, parents=True, exist_ok=True)  # it may have been wiped since
+    with tempfile.TemporaryDirectory(prefix=BUILD, dir=workdir) as made:
         root = Path(made).resolve() / "tree"
         root.mkdir()
         with repository_fault(closure.kustomization):

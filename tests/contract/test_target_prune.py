@@ -298,7 +298,7 @@ def test_an_object_that_is_gone_already_leaves_the_inventory(cluster: Cluster) -
     assert "stale" not in {s.name for s in owned.subjects}
 
 
-def test_an_object_that_waits_for_a_finalizer_stays_known(cluster: Cluster) -> None:
+def test_f41_an_object_that_waits_for_a_finalizer_stays_known(cluster: Cluster) -> None:
     """Deleted but not gone: it is remembered until it is."""
     cluster.deploy(FULL)
     cluster.patch(
