@@ -7,6 +7,7 @@ commit status"; the refusals as recorded by users of the API).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bot.sandbox.forge import events
@@ -50,6 +51,15 @@ class Invalid(Exception):
         self.resource = resource
         self.field = field
         self.message = message
+
+
+def combined(statuses: Iterable[CommitStatus]) -> str:
+    """One state for the newest status of every context (docs "Get the combined status"):
+    failure if any failed, success if all did well, pending otherwise and when there is none."""
+    states = {s.state for s in statuses}
+    if states & {"error", "failure"}:
+        return "failure"
+    return "success" if states == {"success"} else "pending"
 
 
 class Conversation:

@@ -32,7 +32,7 @@ from bot.sandbox.forge.model import (
     Versions,
 )
 from bot.sandbox.forge.pushes import BRANCH, Pushes
-from bot.sandbox.forge.server import RequestLog, Server
+from bot.sandbox.forge.server import Application, RequestLog, Server
 from bot.sandbox.forge.shapes import Shapes
 from bot.sandbox.forge.state import State
 
@@ -61,6 +61,10 @@ class EmbeddedForge:
         self.pushes = Pushes(self.state, self.courier, self.shapes)
         self.conversation = Conversation(self.state, self.courier, self.shapes)
         self._server.serve(application(self))
+
+    def show(self, pages: Application) -> None:
+        """From now on every address outside the API and Git is answered by these pages."""
+        self._server.show(pages)
 
     # Life.
 

@@ -65,6 +65,15 @@ class Commit:
     message: str
 
 
+# For `git show` and `git log`; `parsed_commit` reads it.
+COMMIT_FORMAT = "--format=%H%n%T%n%ct%n%an%n%ae%n%B"
+
+
+def parsed_commit(text: str) -> Commit:
+    sha, tree, at, name, email, message = text.split("\n", 5)
+    return Commit(sha, tree, int(at), name, email, message.strip())
+
+
 class BareRepository:
     """One bare repository on disk."""
 
@@ -150,15 +159,21 @@ class BareRepository:
         return out.split()
 
     def commit(self, sha: str) -> Commit:
-        out = self._git("show", "-s", "--format=%H%n%T%n%ct%n%an%n%ae%n%B", sha)
-        sha, tree, at, name, email, message = out.split("\n", 5)
-        return Commit(sha, tree, int(at), name, email, message.strip())
+        return parsed_commit(self._git("show", "-s", COMMIT_FORMAT, sha))
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         return not self._git("rev-list", "--max-count=1", ancestor, f"^{descendant}").strip()
 
     def read(self, revision: str, path: str) -> bytes:
         return git(["cat-file", "blob", f"{revision}:{path}"], directory=self.path)
+
+    def conflicts(self, base: str, head: str) -> str:
+        """The files that Git cannot merge by itself; "" when it can."""
+        try:
+            self._merged_tree(base, head)
+        except MergeConflict as conflict:
+            return str(conflict)
+        return ""
 
     def _pick(self, onto: str, sha: str, author: Signature) -> str:
         # merge-tree takes no merge base before Git 2.40. A commit with the tree of `onto` whose

@@ -32,6 +32,7 @@ def git(
     stdin: bytes = b"",
     env: Mapping[str, str] | None = None,
     check: bool = True,
+    limits: isolation.Limits = LIMITS,
 ) -> bytes:
     """What git writes to stdout. With `check` false a failure is an answer like any other."""
     clean = {
@@ -42,7 +43,7 @@ def git(
     }
     done = isolation.run(
         [_program(), *arguments], env=clean | dict(env or {}), cwd=directory, stdin=stdin,
-        limits=LIMITS,
+        limits=limits,
     )  # fmt: skip
     if check and done.code:
         raise GitFailed(done.stderr.decode("utf-8", "replace").strip())

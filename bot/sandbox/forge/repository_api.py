@@ -13,7 +13,7 @@ import orjson
 from flask import Request
 
 from bot.sandbox.forge.answers import Answer, Refused, page
-from bot.sandbox.forge.conversation import Invalid, NewStatus
+from bot.sandbox.forge.conversation import Invalid, NewStatus, combined
 from bot.sandbox.forge.model import Comment, PullRequest, Repository, Role, User
 from bot.sandbox.forge.shapes import timestamp
 
@@ -105,9 +105,7 @@ class RepositoryApi:
 
     def combined_status(self, sha: str) -> Answer:
         newest = {s.context.lower(): s for s in self._repo.statuses if s.sha == sha}
-        states = {s.state for s in newest.values()}
-        state = "failure" if states & {"error", "failure"} else "pending"
-        state = "success" if states == {"success"} else state
+        state = combined(newest.values())
         shapes = [self._shapes.status(self._repo, s) for s in newest.values()]
         body = {"state": state, "sha": sha, "total_count": len(shapes), "statuses": shapes}
         return Answer(200, body)

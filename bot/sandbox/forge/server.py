@@ -25,6 +25,8 @@ from bot.sandbox.forge.faults import Fault, Faults
 
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 MAX_BODY = 64 << 20
+# What programs ask for; everything else is for people.
+_MACHINE = re.compile(r"/api/v3(/|$)|/[^/]+/[^/]+\.git/")
 
 
 @dataclass(slots=True)
@@ -98,6 +100,10 @@ class Server:
     def serve(self, application: Application) -> None:
         self._door.application = application
 
+    def show(self, pages: Application) -> None:
+        """Answer people with `pages`. They meet no scripted fault and stand in no log."""
+        self._door.pages = pages
+
     def start(self) -> None:
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -122,10 +128,13 @@ class _Door:
         self._faults = faults
         self._log = log
         self.application: Application
+        self.pages: Application | None = None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = get_input_stream(environ, max_content_length=MAX_BODY).read()
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
+        if self.pages is not None and not _MACHINE.match(environ["PATH_INFO"]):
+            return self.pages(environ, start_response)
         request = _request(environ, body)
         self._log.add(request)
         fault = self._faults.take(request.method, request.path)
