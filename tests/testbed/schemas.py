@@ -64,7 +64,7 @@ def without_descriptions(value: Any) -> Any:
 
 
 def add_go_flags(definitions: dict[str, Any]) -> None:
-    """`x-go` of a property: o omitempty, z omitzero, * pointer; of a definition: its Go kind."""
+    """`x-go` of a property: o omitempty, z omitzero, * pointer, then its Go type."""
     done = subprocess.run(
         ["go", "run", "-mod=readonly", "./fields"],
         cwd=GO, check=False, capture_output=True, text=True, env={**os.environ, "CGO_ENABLED": "0"},

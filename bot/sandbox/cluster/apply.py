@@ -7,7 +7,6 @@ says is removed unless somebody else owns it; what others own and it changes is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +14,12 @@ import orjson
 
 from bot.sandbox.cluster import managers as owners
 from bot.sandbox.cluster.fieldset import FieldSet, Path, go_json, text_of
+from bot.sandbox.cluster.golang import zero
 from bot.sandbox.cluster.managers import BadEntry, Managers, Owned, Who
 from bot.sandbox.cluster.model import Cause, StatusError, apply_conflict, bad_request
 from bot.sandbox.cluster.ownership import STRIPPED, settled, tracked
 from bot.sandbox.cluster.schema import Schema
+from bot.sandbox.cluster.strict import complete
 from bot.sandbox.cluster.structure import compare, fields_of, merge, remove, same
 from bot.sandbox.cluster.typed import faults_of
 
@@ -77,20 +78,18 @@ def apply(
     subresource: str = "",
     now: str,
     ignored: FieldSet | None = None,
-    complete: Callable[[Json], Json] = lambda made: made,
 ) -> Json:
     """The object that an apply makes, with its managedFields; `live` is {} when it creates one.
 
-    now: RFC 3339. ignored: what this (sub)resource never sets (`resets`). complete: what decoding
-    and defaulting do to a merged object. Raises `StatusError`: 400, 409 with one cause for each
+    now: RFC 3339. ignored: what this (sub)resource never sets (`resets`). Raises `StatusError`: 400, 409 with one cause for each
     conflict, and 500 for what does not fit the schema, as the real server does.
     """
     _check(config, schema, api_version)
     work = _Apply(schema, Who.applier(manager, subresource), api_version, ignored or FieldSet())
     known = _managers(live)
-    base = {k: v for k, v in live.items() if k != "metadata"} | _metadata(live)
+    base = _bare(live) if live else zero(schema)
     if not known and live:
-        known = tracked({}, base, {}, Who.updater(BEFORE_FIRST_APPLY, api_version, subresource),
+        known = tracked(zero(schema), base, {}, Who.updater(BEFORE_FIRST_APPLY, api_version, subresource),
                         schema=schema, now=now, ignored=work.ignored)  # fmt: skip
     try:
         made, known = _with_last_applied(
@@ -100,7 +99,7 @@ def apply(
         raise conflicts.refusal() from None
     if not same(made, base):
         owned = known.get(work.who)
-        made = complete(made)
+        made = complete(made, schema)
         if owned:
             known[work.who] = replace(owned, time=now)
         made = _synced_annotation(made, config) if manager == "kubectl" else made
@@ -142,10 +141,9 @@ def _managers(live: Json) -> Managers:
         raise StatusError(500, "", f"failed to decode managed fields: {error}") from None
 
 
-def _metadata(live: Json) -> Json:
-    if "metadata" not in live:
-        return {}
-    return {"metadata": {k: v for k, v in live["metadata"].items() if k != "managedFields"}}
+def _bare(live: Json) -> Json:
+    metadata = {k: v for k, v in (live.get("metadata") or {}).items() if k != "managedFields"}
+    return {**live, "metadata": metadata}
 
 
 class _Apply:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.sandbox.cluster import managers as owners
 from bot.sandbox.cluster.fieldset import FieldSet
+from bot.sandbox.cluster.golang import zero
 from bot.sandbox.cluster.managers import BadEntry, Managers, Owned, Who
 from bot.sandbox.cluster.schema import Schema
 from bot.sandbox.cluster.structure import BadItem, compare, same
@@ -54,7 +55,9 @@ def updated(
             return []  # an object whose owners were not tracked stays untracked
         who = Who.updater(manager, api_version, subresource)
         args: Json = {"schema": schema, "now": now, "ignored": ignored or FieldSet()}
-        return owners.write(owners.capped(tracked(_bare(live), _bare(new), known, who, **args)))
+        return owners.write(
+            owners.capped(tracked(_bare(live or zero(schema)), _bare(new), known, who, **args))
+        )
     except BadItem:
         return list(entries)
 

@@ -37,6 +37,8 @@ class Property:
     omit_empty: bool = False
     omit_zero: bool = False
     pointer: bool = False
+    go_type: str = ""
+    """As Go prints it, without the pointer's star: `int32`, `[]v1.Container`."""
     merge_key: str = ""
     strategies: frozenset[str] = frozenset()
     """Words of x-kubernetes-patch-strategy: merge, replace, retainKeys."""
@@ -231,11 +233,11 @@ def _map(body: Json, child: Any) -> MapType:
 
 
 def _property(body: Json, child: Any) -> Property:
-    go = body.get("x-go", "")
+    go, _, go_type = body.get("x-go", "").partition(" ")
     words = body.get("x-kubernetes-patch-strategy", "")
     return Property(
         child(body), body.get("default"), "o" in go, "z" in go, "*" in go,
-        body.get("x-kubernetes-patch-merge-key", ""), frozenset(words.split(",")) - {""},
+        go_type, body.get("x-kubernetes-patch-merge-key", ""), frozenset(words.split(",")) - {""},
     )  # fmt: skip
 
 

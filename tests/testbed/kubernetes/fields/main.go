@@ -75,7 +75,7 @@ func (seen visitor) fields(kind reflect.Type, flags map[string]string) {
 	}
 }
 
-// o omitempty, z omitzero, * pointer, then the kind of Go value.
+// o omitempty, z omitzero, * pointer, then the name of the Go type.
 func flag(kind reflect.Type, options string) string {
 	text := ""
 	for _, option := range strings.Split(options, ",") {
@@ -87,7 +87,7 @@ func flag(kind reflect.Type, options string) string {
 		}
 	}
 	if kind.Kind() == reflect.Pointer {
-		return text + "*"
+		return text + "* " + kind.Elem().String()
 	}
-	return text
+	return text + " " + kind.String()
 }
