@@ -117,10 +117,11 @@ class DeleteOptions:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a write did. created: there was no such object before."""
+    """What a write did. created: there was no such object before; gone: there is none now."""
 
     object: Object
     created: bool = False
+    gone: bool = False
     warnings: tuple[str, ...] = ()
 
 

@@ -1,0 +1,135 @@
+"""The request log: who asked what, and what came of it, in the words of Kubernetes' audit log.
+
+Only requests that came over HTTP are in it; the controllers inside write without leaving a line,
+as the audit policy of a test cluster would have it. Bodies that carry secrets are not kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from urllib.parse import urlsplit
+
+import orjson
+import yaml
+
+from bot.sandbox.cluster.exchange import Request
+from bot.sandbox.cluster.model import Object
+
+KEPT = 200_000
+WRITING_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+# Subjects of these are questions, asked by POST: nothing is stored.
+QUESTIONS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
+SECRET = frozenset({("", "secrets", ""), ("", "serviceaccounts", "token")})
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One finished request. `verb` is Kubernetes' word (get, list, watch, create, patch, …)."""
+
+    user: str
+    user_agent: str
+    verb: str
+    uri: str
+    code: int
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    dry_run: bool
+    field_manager: str
+    body: Object | None
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.uri).path
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changed, or was meant to change, what the cluster stores."""
+        asks = self.group in QUESTIONS
+        return self.verb in WRITING_VERBS and not self.dry_run and not asks
+
+    @property
+    def succeeded(self) -> bool:
+        return 200 <= self.code < 300
+
+
+class RequestLog:
+    """Every request in the order in which it was answered; the oldest are forgotten in the end."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._seen: deque[LoggedRequest] = deque(maxlen=kept)
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def mark(self) -> int:
+        """The present end of the log, for `since`."""
+        return self._count
+
+    def requests(self, since: int = 0) -> list[LoggedRequest]:
+        """What was answered since the mark, oldest first."""
+        with self._lock:
+            forgotten = self._count - len(self._seen)
+            return list(islice(self._seen, max(0, since - forgotten), None))
+
+    def add(self, request: Request, code: int) -> None:
+        logged = LoggedRequest(
+            user=request.user.name,
+            user_agent=request.incoming.headers.get("user-agent", ""),
+            verb=request.verb,
+            uri=request.incoming.uri,
+            code=code,
+            group=request.group,
+            resource=request.resource,
+            subresource=request.subresource,
+            namespace=request.namespace,
+            name=request.name,
+            dry_run=request.dry_run or _dry_run_in_body(request),
+            field_manager=request.asked("fieldManager"),
+            body=_body(request),
+        )
+        with self._lock:
+            self._seen.append(logged)
+            self._count += 1
+
+
+def _body(request: Request) -> Object | None:
+    """What a write sent, decoded; None for what may hold a secret."""
+    subject = (request.group, request.resource, request.subresource)
+    if request.verb not in WRITING_VERBS or subject in SECRET:
+        return None
+    if request.group == "authentication.k8s.io" or not request.incoming.body:
+        return None
+    try:
+        found = orjson.loads(request.incoming.body)
+    except orjson.JSONDecodeError:
+        found = _yaml(request)
+    return found if isinstance(found, dict) else None
+
+
+def _yaml(request: Request) -> object:
+    if "yaml" not in request.incoming.headers.get("content-type", ""):
+        return None
+    try:
+        return yaml.load(request.incoming.body, yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return None
+
+
+def _dry_run_in_body(request: Request) -> bool:
+    """A DELETE may carry the dry run in its DeleteOptions."""
+    if request.incoming.method != "DELETE" or not request.incoming.body:
+        return False
+    body = _body(request) if request.resource != "secrets" else _decoded(request)
+    return bool(isinstance(body, dict) and body.get("dryRun"))
+
+
+def _decoded(request: Request) -> object:
+    try:
+        return orjson.loads(request.incoming.body)
+    except orjson.JSONDecodeError:
+        return None
