@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from bot.app.demo.screen import Screen
-from bot.app.demo.stage import Stage
-from bot.app.demo.story import TOUR, Story
+from bot.app.demo.stage import Stage, tour
+from bot.app.demo.story import Story
 from bot.app.demo.talk import Talk
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def play(*, serve: bool, port: int = 0) -> None:
@@ -20,24 +22,35 @@ def play(*, serve: bool, port: int = 0) -> None:
     `Unusable` when this machine lacks something, `Temporary` when the bot does not get on.
     """
     screen = Screen()
-    with _terminations_as_interrupts(), Stage(port) as stage:
+    with _one_interrupt(), Stage(port) as stage:
         if serve:
             screen.fact(f"Watch it in a browser: {stage.forge.url}")
         Story(stage, screen, Talk(stage)).tell()
         screen.end()
         if serve:
-            screen.tour(stage.forge.url, TOUR)
-            threading.Event().wait()
+            screen.tour(stage.forge.url, tour())
+            _until_interrupted(stage)
+            screen.fact("Stopped. Nothing is left running.")
+
+
+def _until_interrupted(stage: Stage) -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        stage.close()
 
 
 @contextmanager
-def _terminations_as_interrupts() -> Iterator[None]:
-    """SIGTERM and a closed terminal stop everything in order, as Ctrl-C does."""
+def _one_interrupt() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal stop everything in order; while that goes on, another
+    one changes nothing."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in ENDINGS}
     try:
         yield
     finally:

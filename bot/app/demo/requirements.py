@@ -31,10 +31,10 @@ def check(home: Path) -> None:
         )
 
 
-def private_directory() -> Path:
-    """A new directory of this run alone, under TMPDIR."""
+def private_directory() -> tempfile.TemporaryDirectory[str]:
+    """A new directory of this run alone, under TMPDIR; it goes with its object at the latest."""
     try:
-        return Path(tempfile.mkdtemp(prefix="gitops-bot-demo-"))
+        return tempfile.TemporaryDirectory(prefix="gitops-bot-demo-", ignore_cleanup_errors=True)
     except OSError as error:
         raise Unusable(
             "The demo needs a directory to write to, and could not make one: "

@@ -6,7 +6,6 @@ One private directory holds all state and goes at the end; what listens, listens
 from __future__ import annotations
 
 import secrets
-import shutil
 import string
 import time
 from collections.abc import Callable
@@ -20,12 +19,14 @@ import orjson
 import requests
 import yaml
 
+from bot.app.cluster_view import cluster_view
 from bot.app.demo import requirements
 from bot.app.demo.bot_process import BotProcess
 from bot.errors import Temporary
 from bot.sandbox.cluster import EmbeddedCluster
 from bot.sandbox.forge import EmbeddedForge
 from bot.sandbox.forge.model import Role
+from bot.sandbox.pages import Pages
 
 HERE = resources.files(__package__)
 ENVIRONMENTS = ("dev", "staging", "prod", "tools")
@@ -41,15 +42,12 @@ class Stage:
 
     def __init__(self, port: int = 0) -> None:
         """port: of the forge's pages; 0 takes any free one."""
-        self.root = requirements.private_directory()
-        try:
-            requirements.check(self.root)
-            self.forge = EmbeddedForge(self.root / "forge", port=requirements.free_port(port))
-            self.cluster = EmbeddedCluster()
-            self.port = requirements.free_port(0)
-        except BaseException:
-            shutil.rmtree(self.root, ignore_errors=True)
-            raise
+        self._directory = requirements.private_directory()
+        self.root = Path(self._directory.name)
+        requirements.check(self.root)
+        self.forge = EmbeddedForge(self.root / "forge", port=requirements.free_port(port))
+        self.cluster = EmbeddedCluster()
+        self.port = requirements.free_port(0)
         self.log = self.root / "bot.log"
         self.bot = BotProcess(self.root / "config.yaml", self.log, self.port)
 
@@ -76,18 +74,25 @@ class Stage:
             self.forge.stop()
             self.cluster.stop()
         finally:
-            shutil.rmtree(self.root, ignore_errors=True)
+            self._directory.cleanup()
 
     def _start(self) -> None:
         self.cluster.start()
         self._seed_cluster()
         self._seed_forge()
         self.forge.start()
+        self.forge.show(self._pages())
         self._configure()
         self.bot.start()
         self.until("the bot to listen", self.bot.listens)
         url = f"http://127.0.0.1:{self.port}/hooks/demo"
         self.forge.create_hook(self.repo, url, (self.root / "hook-secret").read_text())
+
+    def _pages(self) -> Pages:
+        cluster = self.cluster
+        view = cluster_view(cluster.url, cluster.ca_file, cluster.token("admin"))
+        people = [person.login for person in (self.alice, self.bob, self.carol)]
+        return Pages(self.forge, people, cluster=view, tour=tour())
 
     def _seed_cluster(self) -> None:
         text = HERE.joinpath("cluster.yaml").read_text("utf-8")
@@ -161,6 +166,11 @@ class Stage:
                 )
             time.sleep(0.05)
         return found
+
+
+def tour() -> str:
+    """Five things to try, as Markdown."""
+    return HERE.joinpath("tour.md").read_text("utf-8")
 
 
 def files() -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.app.demo.screen import Screen
-from bot.app.demo.stage import ENVIRONMENTS, Stage
+from bot.app.demo.stage import Stage
 from bot.app.demo.talk import Talk
 
 OVERLAYS = ("dev", "staging", "prod")
@@ -128,14 +128,3 @@ def _config_map(name: str) -> bytes:
 
 def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-
-
-TOUR = f"""\
-Five things to try (everything is on this machine only, and goes when you press Ctrl-C):
-
-1. Open acme/shop, edit `overlays/prod/kustomization.yaml` (another `newTag` or `count`), and open a pull request. Read the comment.
-2. Write `/help` or `/diff` as a comment. As carol, who may only read, try `/sync prod`.
-3. Merge it, and watch the deployment comment and the statuses of the commit.
-4. Open the cluster, change the replicas of a Deployment behind Git's back. staging heals itself; {", ".join(e for e in ENVIRONMENTS if e != "staging")} tell you, and wait for `/sync`.
-5. Delete a file of `tools/` in a pull request: see what is deleted, and what the budget says when it is too much.
-"""
