@@ -24,7 +24,8 @@ class ObjectPart:
     """One object, in every environment where the same happens to it.
 
     diff: unified diff of masked YAML. left_out: what of it was too long to keep, in words.
-    risks: why it is named at the top, gravest first.
+    risks: why it is named at the top, gravest first. look: one of them calls for a look before
+    the merge. fields: paths, where the diff does not say it all.
     """
 
     environments: tuple[str, ...]
@@ -32,6 +33,7 @@ class ObjectPart:
     action: str
     checked: str
     risks: tuple[str, ...] = ()
+    look: bool = False
     source: str = ""
     reason: str = ""
     owners: tuple[str, ...] = ()
@@ -45,10 +47,11 @@ class ObjectPart:
 class EnvironmentPart:
     """One environment: its cells of the comment's table, and what a person must know of it.
 
-    counts: objects by action. message: of a tool or server, as it came. digest: of the plan.
+    title: the name as the table has it. counts: objects by action. message: of a tool or server, as it came. digest: of the plan.
     """
 
     name: str
+    title: str
     said: tuple[tuple[str, str], ...]
     notes_said: tuple[str, ...] = ()
     message: str = ""

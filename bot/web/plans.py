@@ -23,6 +23,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from bot.domain.report import PAGE_ID
+from bot.domain.report.words import join
 from bot.errors import BotError
 from bot.ports import Store
 from bot.web.settings import ReceiverSettings
@@ -82,7 +83,7 @@ class Plans:
             app.add_url_rule(
                 rule, f"plans{prefix}", self.show, methods=["GET"], provide_automatic_options=False
             )
-        app.jinja_env.filters.update(inline=_said, diff=_diff, done=lambda a: _DONE.get(a, a))
+        app.jinja_env.filters.update(inline=_said, diff=_diff, some=_some, done=_done)
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     def show(self, name: str) -> Response:
@@ -128,6 +129,14 @@ def _sent(status: int, body: bytes, kind: str = "text/html; charset=utf-8") -> R
         response.set_data(gzip.compress(body, 5, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response
+
+
+def _done(action: str) -> str:
+    return _DONE.get(action, action)
+
+
+def _some(names: tuple[str, ...], cap: int = 3) -> str:
+    return join(names, cap)
 
 
 def _said(text: str) -> Markup:

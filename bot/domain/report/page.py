@@ -22,7 +22,7 @@ from bot.domain.report.folds import Group, groups_of
 from bot.domain.report.table import COLUMNS, cells
 from bot.domain.report.verdict import verdict
 from bot.domain.report.words import CHECKED, hidden_in, many, short
-from bot.domain.risk import risks_of
+from bot.domain.risk import LOOK, risks_of
 
 ROOM = 3_000_000
 """Characters of all diffs, names and messages of a page together."""
@@ -77,13 +77,18 @@ def deployment_page(
 def _deployed(row: Deployment) -> EnvironmentPart:
     said = (("state", row.state.value), ("revision", code(short(row.revision))))
     return EnvironmentPart(
-        row.environment, said, message=_text(row.text), lines=_texts(row.details, 2_000)
+        row.environment,
+        row.environment,
+        said,
+        message=_text(row.text),
+        lines=_texts(row.details, 2_000),
     )
 
 
 def _environment(preview: EnvironmentPreview) -> EnvironmentPart:
-    name, *rest = cells(preview)
-    part = EnvironmentPart(name, tuple(zip(COLUMNS[1:], rest, strict=True)))
+    title, *rest = cells(preview)
+    said = tuple(zip(COLUMNS[1:], rest, strict=True))
+    part = EnvironmentPart(preview.environment.name, title, said)
     if preview.trouble:
         notes = trouble_said(preview)
         return replace(part, notes_said=notes, message=_text(preview.message))
@@ -120,18 +125,20 @@ def _objects(previews: Sequence[EnvironmentPreview]) -> tuple[tuple[ObjectPart, 
 
 
 def _object(group: Group, room: int) -> ObjectPart:
-    change = group.change
+    change, risks = group.change, risks_of(group.change)
     diff, left_out = _diff(group, room)
+    fields = [f for f in change.fields if f.manager or not diff]
     return ObjectPart(
         environments=group.environments,
         subjects=_texts(group.subjects, _LIST),
         action=change.action.value,
         checked=CHECKED[change.confidence],
-        risks=tuple(NOUNS[risk] for risk in risks_of(change)),
+        risks=tuple(NOUNS[risk] for risk in risks),
+        look=not LOOK.isdisjoint(risks),
         source=_text(str(change.source or "")),
         reason=_text(change.reason),
         owners=_texts(map(_owner, change.owners), _LIST),
-        fields=_texts(map(_field, change.fields), _LIST),
+        fields=_texts(map(_field, fields), _LIST),
         warnings=_texts(change.warnings, _LIST),
         diff=diff,
         left_out=left_out,

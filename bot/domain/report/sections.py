@@ -15,8 +15,11 @@ from bot.domain.preview import EnvironmentPreview
 from bot.domain.report.dangers import Danger, dangers_of, trouble
 from bot.domain.report.link import FullPlan
 from bot.domain.report.words import join, many
+from bot.domain.risk import LOOK, Risk
 
 NAMES_CAP = 12
+# Lines of one list: up to this rank, at most so many.
+_MOST = {Risk.NOT_APPLIED: 100, max(LOOK): 40, len(Risk): 12}
 # A list of so few lines may be shorter than the line that counts it.
 _FEW = 3
 # No line is shorter than this.
@@ -106,14 +109,26 @@ def written(sections: Sequence[Section], room: int, full: FullPlan) -> str:
 
 
 def _by_rank(sections: Sequence[Section]) -> list[tuple[int, int]]:
-    """(section, line) of everything not shown yet, the gravest of all sections first."""
+    """(section, line) of what may be shown beside what is, the gravest of all sections first."""
     lines = [
-        (danger.rank, i, j)
+        (section.dangers[j].rank, i, j)
         for i, section in enumerate(sections)
-        for j, danger in enumerate(section.dangers)
+        for j in _worth_a_line(section.dangers)
         if j not in section.shown
     ]
     return [(i, j) for _, i, j in sorted(lines)]
+
+
+def _worth_a_line(dangers: Sequence[Danger]) -> list[int]:
+    """Where there is room for hundreds of lines, nobody reads them: the top stays a top."""
+    left = dict(_MOST)
+    chosen = []
+    for j, danger in enumerate(dangers):
+        grade = next(grade for grade in _MOST if danger.rank <= grade)
+        left[grade] -= 1
+        if left[grade] >= 0:
+            chosen.append(j)
+    return chosen
 
 
 def _kept(sections: Sequence[Section], room: int) -> list[Section]:

@@ -16,6 +16,8 @@ from bot.domain.risk import Risk, rank
 COLUMNS = ("environment", "what happens on merge", "effect", "checked")
 # Room for the row that counts the environments without a row.
 _REST = 240
+# More rows are a list to search in, not a table to see; the full plan has it.
+_ROWS = 100
 _BAD = (StatusState.ERROR, StatusState.FAILURE)
 
 
@@ -40,11 +42,11 @@ def _row(row: Sequence[str]) -> str:
 
 
 def _fitting(previews: Sequence[EnvironmentPreview], rows: Sequence[str], room: int) -> set[int]:
-    if sum(len(row) + 1 for row in rows) <= room:
+    if len(rows) <= _ROWS and sum(len(row) + 1 for row in rows) <= room:
         return set(range(len(rows)))
     room -= _REST
     shown = set()
-    for i in sorted(range(len(rows)), key=lambda i: (_weight(previews[i]), i)):
+    for i in sorted(range(len(rows)), key=lambda i: (_weight(previews[i]), i))[:_ROWS]:
         room -= len(rows[i]) + 1
         if room < 0:
             break
