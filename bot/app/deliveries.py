@@ -107,7 +107,7 @@ def replay(app: App, id_: str, hook: str) -> Answer:
         event = understood(given, delivery)
     except BadDelivery as error:
         raise Unusable(f"This version does not understand {id_}: {error.public}") from error
-    answer = Intake(app.store, app.environments).take(given, delivery, event)
+    answer = Intake(app.store, app.catalog).take(given, delivery, event)
     facts = {"answer": answer.outcome.value, "reason": answer.reason, **who()}
     app.store.record("delivery.replayed", f"{about.hook}/{about.id}", facts)
     return answer

@@ -8,7 +8,7 @@ from __future__ import annotations
 import structlog
 
 from bot.app.wiring import App
-from bot.domain.key import IDLE, Mark, environment_key, repository_key
+from bot.domain.key import IDLE, Mark, branch_key, environment_key, repository_key
 from bot.domain.record import Enrolment
 from bot.errors import BotError
 
@@ -37,7 +37,9 @@ def _enrol_one(app: App, forge: str, name: str) -> bool:
 
 def wake(app: App) -> None:
     """Look at everything once: what happened while nobody was running is found by this."""
-    environments = app.environments()
-    marks = [Mark(environment_key(e.name), IDLE, fact=False) for e in environments]
-    marks += [Mark(repository_key(r), IDLE, fact=False) for r in {e.repo for e in environments}]
+    catalog = app.catalog()
+    keys = [environment_key(e.name) for e in catalog.environments]
+    keys += [branch_key(*branch) for branch in sorted(catalog.wide, key=str)]
+    keys += [repository_key(repo) for repo in sorted({r for r, _ in catalog.followed()}, key=str)]
+    marks = [Mark(key, IDLE, fact=False) for key in keys]
     app.store.queue.mark(marks)

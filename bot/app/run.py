@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from bot import __version__
 from bot.app import log as logs
 from bot.app.enrol import enrol, wake
 from bot.app.ledger import SEAL_EVERY, Sealer
+from bot.app.leftovers import remove_leftovers
 from bot.app.supervisor import CHECKPOINT_EVERY, end_with_parent, supervise
 from bot.app.wiring import App, Role
 from bot.config import Settings, load
@@ -55,7 +57,7 @@ def run_web(config: Path, *, end_with_parent_: bool = False) -> None:
         own = App(app.settings, "web")
         if not end_with_parent_:
             _every(CHECKPOINT_EVERY, own.store.checkpoint)
-        return create_app(receiver, own.store, own.environments, own.clock, counts)
+        return create_app(receiver, own.store, own.catalog, own.clock, counts)
 
     serve_web(build, server.listen, workers=server.processes, threads=server.threads)
 
@@ -75,7 +77,7 @@ def run_worker(config: Path, *, end_with_parent_: bool = False) -> int:
         end_with_parent(worker.stop)
     wake(app)
     _until_enrolled(app)
-    _every(SWEEP_EVERY, lambda: app.store.sweep(app.clock.now()))
+    _every(SWEEP_EVERY, lambda: _sweep(app))
     sealer = Sealer(app.store, app.settings)
     _every(SEAL_EVERY, sealer.seal)
     app.store.record("worker.started", worker.id, {"version": __version__})
@@ -91,6 +93,14 @@ def _begin(app: App, *, examine: bool = True) -> None:
     if examine:
         app.store.examine()
     app.store.migrate()
+
+
+def _sweep(app: App) -> None:
+    """What is past its retention, in the database and on disk."""
+    now = app.clock.now()
+    app.store.sweep(now)
+    for directory in (app.workdir, Path(tempfile.gettempdir())):
+        remove_leftovers(directory, now)
 
 
 def _app(config: Path, role: Role) -> App:

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from bot.app.clock import SystemClock
 from bot.config import Settings
 from bot.config.model import Credentials as CredentialSettings
+from bot.domain.catalog import Catalog
 from bot.domain.environment import Environment
 from bot.domain.forge import RepoRef
 from bot.domain.key import Kind
+from bot.domain.pattern import Pattern
+from bot.domain.record import BranchRecord, Enrolment
 from bot.forges.github.client import GitHubForge
 from bot.git.mirror import Mirrors
 from bot.git.program import Remote
 from bot.ports import Reconciler, Target
+from bot.reconcilers.branch import BranchReconciler
 from bot.reconcilers.commands import Commands
 from bot.reconcilers.environment import EnvironmentReconciler
+from bot.reconcilers.expansion import Expander
+from bot.reconcilers.impact import Impact
 from bot.reconcilers.pages import Pages
 from bot.reconcilers.previews import Previews
 from bot.reconcilers.pull_request import PullRequestReconciler
@@ -40,6 +47,7 @@ class App:
 
     settings: Settings
     role: Role
+    _catalog: tuple[Facts, Catalog] | None = None
 
     @cached_property
     def clock(self) -> SystemClock:
@@ -73,9 +81,14 @@ class App:
     def renderer(self) -> Renderers:
         configured = self.settings.tools.kustomize
         cache = RenderCache(self.settings.store.directory / "renders")
-        workdir = self.settings.store.directory / "work"
-        workdir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Renderers(lambda: find_tool(str(configured) if configured else None), cache, workdir)
+        return Renderers(
+            lambda: find_tool(str(configured) if configured else None), cache, self.workdir
+        )
+
+    @property
+    def workdir(self) -> Path:
+        """Where builds export their files."""
+        return self.settings.store.directory / "work"
 
     @cached_property
     def git(self) -> Mirrors:
@@ -87,15 +100,27 @@ class App:
         url, username = self.forges[repo.forge].git_remote(repo)
         return Remote(url, username, forge.token.reveal, allow_http=forge.url.startswith("http://"))
 
+    def catalog(self) -> Catalog:
+        """Every environment whose repository is enrolled, by the id it had then."""
+        facts = (self.settings, self.store.enrolments(), self.store.branches())
+        if self._catalog is None or self._catalog[0] != facts:
+            self._catalog = (facts, catalog_of(*facts))
+        return self._catalog[1]
+
     def environments(self) -> Sequence[Environment]:
-        """The configured environments whose repository is enrolled, by the id it had then."""
-        known = {(e.repo.forge, e.full_name.lower()): e.repo for e in self.store.enrolments()}
-        found = []
-        for name, settings in self.settings.environments.items():
-            key = (self.settings.forge_of(settings), settings.repository.lower())
-            if key in known:
-                found.append(settings.bind(name, known[key]))
-        return found
+        return self.catalog().environments
+
+    def _heard(self, enrolment: Enrolment) -> float | None:
+        """When a hook that speaks for this repository sent something last; None without one."""
+        name = enrolment.full_name.lower()
+        hooks = {
+            hook
+            for hook, settings in self.settings.hooks.items()
+            if settings.forge == enrolment.repo.forge
+            and name in (r.lower() for r in settings.repositories)
+        }
+        seen = {record.name: record.last_at for record in self.store.hooks()}
+        return max((seen.get(hook, 0.0) for hook in hooks), default=None)
 
     def close(self) -> None:
         """End what was built: database connections and long-lived git processes."""
@@ -106,21 +131,41 @@ class App:
 
     @cached_property
     def reconcilers(self) -> Mapping[Kind, Reconciler]:
-        store, clock, environments = self.store, self.clock, self.environments
+        store, clock, catalog = self.store, self.clock, self.catalog
+        expander, impact = Expander(), Impact(self.git, self.renderer)
         workshop = Workshop(self.git, self.renderer, self.targets)
         key = self.settings.server.key.reveal().encode()
         pages = Pages(store, key, self.settings.server.public_url, self.settings.store.keep_plans)
         voice = Voice(self.forges, store, key, pages)
-        previews = Previews(environments, store, workshop, voice, clock)
-        commands = Commands(environments, store, voice, clock)
+        previews = Previews(catalog, store, workshop, voice, clock, expander, impact)
+        commands = Commands(catalog, store, voice, clock)
         poll = {name: forge.poll_interval for name, forge in self.settings.forges.items()}
         return {
             Kind.PULL_REQUEST: PullRequestReconciler(previews, commands),
-            Kind.ENVIRONMENT: EnvironmentReconciler(environments, store, workshop, voice, clock),
+            Kind.ENVIRONMENT: EnvironmentReconciler(catalog, store, workshop, voice, clock),
+            Kind.BRANCH: BranchReconciler(catalog, store, self.git, expander, impact, clock),
             Kind.REPOSITORY: RepositoryReconciler(
-                environments, store, self.git, voice, clock, poll
+                catalog, store, self.git, voice, clock, poll, self._heard
             ),
         }
+
+
+Facts = tuple[Settings, list[Enrolment], list[BranchRecord]]
+
+
+def catalog_of(
+    settings: Settings, enrolments: Sequence[Enrolment], branches: Sequence[BranchRecord]
+) -> Catalog:
+    known = {(e.repo.forge, e.full_name.lower()): e.repo for e in enrolments}
+    literals: list[Environment] = []
+    patterns: list[Pattern] = []
+    for name, each in settings.environments.items():
+        repo = known.get((settings.forge_of(each), each.repository.lower()))
+        if repo is not None and each.is_pattern:
+            patterns.append(each.pattern(name, repo))
+        elif repo is not None:
+            literals.append(each.bind(name, repo))
+    return Catalog(tuple(literals), tuple(patterns), tuple(branches))
 
 
 def _credentials(settings: CredentialSettings) -> Credentials:

@@ -201,7 +201,11 @@ def rollout(parts: list[ObjectHealth], deadline: float, now: float) -> Outcome:
 
 
 def preview_holds(
-    record: PreviewRecord | None, head: str, base_ref: str, inputs: dict[str, str]
+    record: PreviewRecord | None,
+    head: str,
+    base_ref: str,
+    inputs: dict[str, str],
+    problems: tuple[str, ...] = (),
 ) -> bool:
     """A posted preview stays true while head and the inputs of its environments are the same,
     however far the base has moved."""
@@ -212,6 +216,7 @@ def preview_holds(
         and record.head_sha == head
         and record.base_ref == base_ref
         and record.inputs == inputs
+        and record.problems == problems
     )
 
 

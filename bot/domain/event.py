@@ -6,7 +6,7 @@ a hint, never an authority: reconcilers read everything again from the forge, by
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from bot.domain.environment import Environment
@@ -15,6 +15,7 @@ from bot.domain.key import (
     NORMAL,
     URGENT,
     Mark,
+    branch_key,
     environment_key,
     pull_request_key,
 )
@@ -83,11 +84,14 @@ Event = PullRequestChanged | BranchPushed | CommentCreated | Ignored
 
 
 def marks_of(
-    event: Event, environments: Iterable[Environment], previews: Iterable[PreviewRecord] = ()
+    event: Event,
+    environments: Iterable[Environment],
+    previews: Iterable[PreviewRecord] = (),
+    wide: Collection[tuple[RepoRef, str]] = (),
 ) -> tuple[Mark, ...]:
     """The keys an event wakes. A comment wakes its pull request at once, without quiet time; a
     push also wakes the open pull requests of `previews` that merge into the branch, because
-    what they show may not be true any more."""
+    what they show may not be true any more. wide: as `push_marks`."""
     match event:
         case PullRequestChanged(repo=repo, number=number, head_sha=head):
             key = pull_request_key(repo, number)
@@ -95,8 +99,22 @@ def marks_of(
         case CommentCreated(repo=repo, number=number):
             return (Mark(pull_request_key(repo, number), URGENT),)
         case BranchPushed(repo=repo, branch=branch, after=after):
-            wanted = [e for e in environments if e.repo == repo and e.branch == branch]
             moved = [Mark(p.key) for p in previews if p.base_ref == branch]
-            return (*(Mark(environment_key(e.name), URGENT, bound=after) for e in wanted), *moved)
+            return (*push_marks(environments, wide, repo, branch, after), *moved)
         case Ignored():
             return ()
+
+
+def push_marks(
+    environments: Iterable[Environment],
+    wide: Collection[tuple[RepoRef, str]],
+    repo: RepoRef,
+    branch: str,
+    after: str | None,
+) -> tuple[Mark, ...]:
+    """The keys that a moved branch wakes: its environments, or for a branch of `wide` its own key,
+    which then wakes those that the push changes."""
+    if (repo, branch) in wide:
+        return (Mark(branch_key(repo, branch), URGENT, bound=after),)
+    here = [e for e in environments if e.repo == repo and e.branch == branch]
+    return tuple(Mark(environment_key(e.name), URGENT, bound=after) for e in here)

@@ -16,23 +16,26 @@ class Trouble(StrEnum):
     RENDER = "render"  # the files give no manifests: the author's to fix
     UNREACHABLE = "unreachable"  # could not compare: cluster or forge trouble
     REFUSED = "refused"  # preview not permitted, another cluster, …
+    GONE = "gone"  # a pattern's directory leaves the branch: nothing is deployed or deleted
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentPreview:
     """One environment's row and sections. Exactly one of `plan` and `trouble` is set, or
-    neither when `unchanged` (inputs differ, the rendered objects do not: proven)."""
+    neither when `unchanged` (inputs differ, the rendered objects do not: proven). new: it comes
+    into being with the merge, because a pattern means its directory."""
 
     environment: Environment
     plan: Plan | None = None
     trouble: Trouble | None = None
     message: str = ""
     unchanged: bool = False
+    new: bool = False
 
     @property
     def state(self) -> StatusState:
         """Failure when an author must act, error when the bot could not compare."""
-        if self.unchanged:
+        if self.unchanged or self.trouble is Trouble.GONE:
             return StatusState.SUCCESS
         if self.plan is None:
             unreachable = self.trouble is Trouble.UNREACHABLE
@@ -46,10 +49,12 @@ class EnvironmentPreview:
 class Preview:
     """Everything the preview comment says. base_sha: head of the base branch it was merged onto.
 
-    conflicts: paths that Git cannot merge; then there are no environments' plans.
+    conflicts: paths that Git cannot merge; then there are no environments' plans. problems:
+    directories that patterns mean and that would give no environment, as sentences.
     """
 
     pull: PullRequest
     base_sha: str
     environments: tuple[EnvironmentPreview, ...] = ()
     conflicts: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()

@@ -19,7 +19,8 @@ class PreviewRecord:
     """What was last said on a pull request.
 
     inputs: environment name → digest of everything its render reads in the merge result; the
-    preview is true while these stay the same. final: it was posted to the end.
+    preview is true while these stay the same. problems: directories that would give no
+    environment. final: it was posted to the end.
     comment_id, comment_digest: the living preview comment and the SHA-256 of its text; the same
     two for the comment that follows the deployment. fork_sha: the head that a person released.
     """
@@ -41,6 +42,7 @@ class PreviewRecord:
     deployment_id: int | None = None
     deployment_digest: str = ""
     fork_sha: str | None = None
+    problems: tuple[str, ...] = ()
 
 
 class Stage(StrEnum):
@@ -101,7 +103,8 @@ class EnvironmentRecord:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A command that an environment has to carry out: `/sync`, by whom, from which comment."""
+    """A command that an environment has to carry out: `/sync`, by whom, from which comment.
+    authority: what gives its author the right, as it was asked for last."""
 
     environment: str
     forge: str
@@ -109,6 +112,7 @@ class Intent:
     pull_request: str
     actor: Actor
     created_at: float
+    authority: str = ""
 
 
 class DeployState(StrEnum):

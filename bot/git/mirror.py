@@ -153,6 +153,8 @@ class Mirrors:
     def _fetch(self, repo: RepoRef, store: Store, refs: Sequence[str], lock: int) -> dict[str, str]:
         there = self._advertised(repo, refs, lock)
         wanted = [ref for ref in refs if ref in there]
+        if wanted and (found := self._kept(store, wanted)) == {ref: there[ref] for ref in wanted}:
+            return found
         if wanted:
             self._transfer(repo, store, wanted, lock)
         found = self._kept(store, wanted)

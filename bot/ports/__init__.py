@@ -8,7 +8,7 @@ All times are seconds since the epoch unless a name says otherwise.
 from __future__ import annotations
 
 from bot.ports.forge import Clock, Forge
-from bot.ports.source import Entry, EntryKind, Git, Merge, Renderer, Rendering, Tree
+from bot.ports.source import Entry, EntryKind, Git, Merge, Reads, Renderer, Rendering, Tree
 from bot.ports.store import Store
 from bot.ports.target import Applied, ObjectResult, Owned, Prepared, Target, WriteObserver
 from bot.ports.work import (
@@ -42,6 +42,7 @@ __all__ = [
     "Prepared",
     "Queue",
     "QueueStats",
+    "Reads",
     "Reconciler",
     "Renderer",
     "Rendering",

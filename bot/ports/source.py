@@ -105,7 +105,22 @@ class Rendering:
     inputs: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Which changes of a tree can change the inputs of a render, told generously. directories:
+    where an entry was read, or looked for. below: directories of which everything counts.
+    everything: nobody can tell, so every change counts."""
+
+    directories: frozenset[str] = frozenset()
+    below: frozenset[str] = frozenset()
+    everything: bool = False
+
+
 class Renderer(Protocol):
+    def reads(self, tree: Tree, environment: Environment) -> Reads:
+        """Two trees that do not differ there have equal `inputs`."""
+        ...
+
     def inputs(self, tree: Tree, environment: Environment) -> str:
         """Digest over the object ids of all files that the render may read. Equal digests mean
         equal renders. Never fails for broken content: what cannot be followed widens it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from bot.domain.chain import Key, Seal, Verified
 from bot.domain.event import Delivery
 from bot.domain.forge import (
     RepoRef,
@@ -14,14 +15,18 @@ from bot.domain.key import Mark
 from bot.domain.page import Page
 from bot.domain.record import (
     Bound,
+    BranchRecord,
     CommandRow,
     CommandState,
+    ConfigState,
     Deployment,
     Enrolment,
     EnvironmentRecord,
+    HookRecord,
     Intent,
     LedgerEntry,
     PreviewRecord,
+    StoredDelivery,
     WorkerRecord,
 )
 from bot.ports.work import Queue
@@ -53,6 +58,12 @@ class Store(Protocol):
     def open_previews(self, repo: RepoRef) -> list[PreviewRecord]: ...
 
     def environment(self, name: str) -> EnvironmentRecord: ...
+    def environments(self) -> dict[str, EnvironmentRecord]:
+        """Every environment that something is known about, by name."""
+        ...
+
+    def branches(self) -> list[BranchRecord]: ...
+    def put_branch(self, record: BranchRecord, marks: Iterable[Mark] = ()) -> None: ...
     def put_environment(
         self,
         record: EnvironmentRecord,
@@ -101,6 +112,50 @@ class Store(Protocol):
         """Entries with a greater id, oldest first."""
         ...
 
+    def newest_entries(
+        self, before_id: int | None = None, kind: str = "", since: float = 0.0, limit: int = 100
+    ) -> list[LedgerEntry]:
+        """Entries with a smaller id, newest first, at most a thousand. kind: that one and those
+        that begin with it and a dot; "" for all. since: seconds since the epoch."""
+        ...
+
+    def seal(self, key: Key) -> Seal | None:
+        """Seal the oldest rows that are not sealed, at most `chain.BATCH`; None when there were
+        none, or when somebody else has just sealed them. One insert, so a crash leaves nothing."""
+        ...
+
+    def verify_ledger(self, keys: Mapping[str, Key], noted: str = "") -> Verified:
+        """Check every row and seal in one consistent view. keys: by id. noted: see `verify`."""
+        ...
+
+    def unsealed(self) -> tuple[int, float | None]:
+        """How many entries wait for a seal, and when the oldest of them was written."""
+        ...
+
+    def deliveries(
+        self, hook: str = "", event: str = "", since: float = 0.0, limit: int = 100
+    ) -> list[StoredDelivery]:
+        """Kept deliveries, newest first; "" for every hook and every event."""
+        ...
+
+    def delivery(self, id: str, hook: str = "") -> list[tuple[StoredDelivery, bytes]]:  # noqa: A002
+        """Deliveries of this id with their bodies; two hooks may have one each."""
+        ...
+
+    def hooks(self) -> list[HookRecord]:
+        """Every hook that sent something, by name."""
+        ...
+
+    def note_refusals(self, new: HookRecord) -> None:
+        """Add deliveries that were refused to those that are known."""
+        ...
+
+    def config_states(self) -> list[ConfigState]:
+        """One for each process, the one seen last first."""
+        ...
+
+    def put_config_state(self, record: ConfigState) -> None: ...
+
     def put_worker(self, record: WorkerRecord) -> None: ...
     def workers(self) -> list[WorkerRecord]: ...
     def sweep(self, now: float) -> int:
@@ -112,6 +167,6 @@ class Store(Protocol):
         ...
 
     def about(self) -> dict[str, str]:
-        """Engine, library version and schema, for `/readyz` and `config check`; raises when
-        the database cannot be read."""
+        """`engine`, `version` of its library, `schema` and the `newest` one that this program
+        knows, for `/readyz` and `config check`; raises when the database cannot be read."""
         ...

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain import command, policy, report
+from bot.domain.catalog import Catalog
 from bot.domain.command import Command, Mistake
 from bot.domain.decide import command_expired
 from bot.domain.environment import Environment
@@ -24,20 +25,22 @@ from bot.reconcilers.voice import Voice
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one comment comes to. replies: paragraphs of an own comment."""
+    """What one comment comes to. replies: paragraphs of an own comment. permission: what the
+    forge said its author may do, if that was asked."""
 
     state: CommandState
     reaction: Reaction
     replies: tuple[str, ...] = ()
     intents: tuple[Intent, ...] = ()
     record: PreviewRecord | None = None
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
     """Consumes the command rows of one pull request."""
 
-    environments: Callable[[], Sequence[Environment]]
+    catalog: Callable[[], Catalog]
     store: Store
     voice: Voice
     clock: Clock
@@ -46,12 +49,14 @@ class Commands:
         """Settle every new command; returns the record with what `/diff` asked for."""
         for row in self.store.new_commands(pull.repo, pull.number):
             if self._expired(row):
+                self._note(row, CommandState.EXPIRED, reason="seen too late")
                 self.store.settle_command(row, CommandState.EXPIRED, "seen too late")
                 continue
             found = command.parse(row.text)
             own = self.voice.forge(row.repo).identity().id
             if row.actor.is_bot or row.actor.id == own or not found:
                 why = "holds no command" if not found else "written by a bot"
+                self._note(row, CommandState.IGNORED, reason=why)
                 self.store.settle_command(row, CommandState.IGNORED, why)
                 continue
             record = self._run(row, pull, record, found)
@@ -78,20 +83,24 @@ class Commands:
             body = report.reply_comment(answer.replies, marker)
             self.voice.comment(pull.repo, pull.number, marker, body, None)
         marks = [Mark(environment_key(i.environment), URGENT) for i in answer.intents]
-        self.store.record(
-            "command",
-            pull_request_key(pull.repo, pull.number),
-            {
-                "comment": row.comment_id, "actor": row.actor.id, "login": row.actor.login,
-                "text": row.text[:500], "state": answer.state.value,
-                "environments": [i.environment for i in answer.intents],
-            },
+        self._note(
+            row, answer.state, reason="\n".join(answer.replies)[:1000], head=pull.head_sha,
+            permission=answer.permission, environments=[i.environment for i in answer.intents],
         )  # fmt: skip
         self.store.settle_command(
             row, answer.state, "\n".join(answer.replies), answer.intents, marks
         )
         self.voice.react(row.repo, row.comment_id, answer.reaction)
         return record
+
+    def _note(self, row: CommandRow, state: CommandState, **facts: object) -> None:
+        """Who asked for what, having seen which head, and what came of it."""
+        about = {
+            "comment": row.comment_id, "actor": row.actor.id, "login": row.actor.login,
+            "text": row.text[:500], "state": state.value, "seen": row.seen_sha,
+        }  # fmt: skip
+        key = pull_request_key(row.repo, row.pull_request)
+        self.store.record("command", key, {**about, **facts})
 
     def _answer(
         self,
@@ -104,17 +113,19 @@ class Commands:
         mistake = next((f for f in found if isinstance(f, Mistake)), None)
         if mistake:
             return _mistaken(mistake)
-        total = Answer(CommandState.DONE, Reaction.DONE, record=record)
         permission = self._permission(row)
+        asked = permission.name.lower() if permission else "unknown"
+        total = Answer(CommandState.DONE, Reaction.DONE, record=record, permission=asked)
         for wanted in (f for f in found if isinstance(f, Command)):
             answer = self._one(wanted, row, pull, total.record or record, permission)
             if answer.state is CommandState.REFUSED:
-                return answer
+                return replace(answer, permission=asked)
             total = replace(
                 answer,
                 intents=total.intents + answer.intents,
                 replies=total.replies + answer.replies,
                 record=answer.record or total.record,
+                permission=asked,
             )
         return total
 
@@ -198,7 +209,7 @@ class Commands:
         return Answer(CommandState.DONE, Reaction.DONE, intents=intents)
 
     def _here(self, pull: PullRequest) -> list[Environment]:
-        return [e for e in self.environments() if e.repo == pull.repo and e.branch == pull.base_ref]
+        return self.catalog().of(pull.repo, pull.base_ref)
 
 
 def _refused(verdict: Verdict, wanted: Command, row: CommandRow) -> Answer:

@@ -32,7 +32,8 @@ class DriftWatch:
         if digest and digest != record.drift:
             self._tell(facts, plan)
         self.store.put_environment(seen, self._rows(facts, seen.drifted, digest))
-        if digest and environment.heal and not plan_refusal(plan, commanded=False):
+        heals = environment.heal and not record.returned
+        if digest and heals and not plan_refusal(plan, commanded=False):
             step = StartSync(record.revision, f"drift:{digest}", commanded=False)
             return self.syncs.start(replace(facts, record=seen), step, claim, stop)
         return now + environment.drift_interval

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bot.domain import policy, report
+from bot.domain.catalog import Catalog
 from bot.domain.decide import (
     FAILED,
     HEALTHY,
@@ -20,29 +21,28 @@ from bot.domain.decide import (
     StartSync,
     Step,
     config_digest,
-    lag_delay,
     next_step,
 )
 from bot.domain.environment import Environment, Mode
 from bot.domain.forge import Actor, Status, StatusState
-from bot.domain.key import Mark, parse_environment
+from bot.domain.key import URGENT, Mark, branch_key, parse_environment
 from bot.domain.policy import Verdict
 from bot.domain.record import Deployment, DeployState, EnvironmentRecord, Intent
 from bot.errors import Permanent
 from bot.ports import Claim, Clock, Stop, Store
 from bot.reconcilers.drift import DriftWatch
+from bot.reconcilers.expansion import is_directory
+from bot.reconcilers.lag import lag
 from bot.reconcilers.sync import Progress, Syncs
 from bot.reconcilers.voice import Voice
 from bot.reconcilers.workshop import Workshop
-
-Environments = Callable[[], Sequence[Environment]]
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentReconciler:
     """The only one that writes to targets, through `Syncs`."""
 
-    environments: Environments
+    catalog: Callable[[], Catalog]
     store: Store
     workshop: Workshop
     voice: Voice
@@ -55,6 +55,9 @@ class EnvironmentReconciler:
         facts, again = self._observe(environment, claim)
         if again is not None:
             return again
+        if self._is_gone(facts):
+            # What is under way is ended; nothing else is begun.
+            return self._act(facts, ContinueSync(), claim, stop) if facts.record.sync else None
         return self._act(facts, next_step(facts), claim, stop)
 
     def report_poison(self, claim: Claim) -> None:
@@ -64,13 +67,29 @@ class EnvironmentReconciler:
         sha = (record.sync.revision if record.sync else record.head) if record else None
         if environment and sha:
             text = "stopped after the worker ended five times on it; an operator must look"
+            facts = {"revision": sha, "why": text, "crashes": claim.crashes}
+            self.store.record("sync.parked", environment.name, facts)
             self.voice.status(
                 environment.repo, sha, report.deploy_status(environment, StatusState.ERROR, text)
             )
 
     def _find(self, key: str) -> Environment | None:
-        name = parse_environment(key)
-        return next((e for e in self.environments() if e.name == name), None)
+        """One whose directory is gone is looked at only to end what is under way."""
+        name, catalog = parse_environment(key), self.catalog()
+        gone = (e for e, _ in catalog.gone if e.name == name and self.store.environment(name).sync)
+        return catalog.by_name.get(name) or next(gone, None)
+
+    def _is_gone(self, facts: EnvironmentFacts) -> bool:
+        """The directory of a pattern's environment has left the branch: no failure, and nothing to
+        deploy. The branch's own run says what becomes of it, and wakes it if it comes back."""
+        environment, head = facts.environment, facts.head
+        if not environment.pattern or head is None:
+            return False
+        if is_directory(self.workshop.git.tree(environment.repo, head), environment.path):
+            return False
+        key = branch_key(environment.repo, environment.branch)
+        self.store.queue.mark([Mark(key, URGENT, bound=head)])
+        return True
 
     def _observe(
         self, environment: Environment, claim: Claim
@@ -78,15 +97,22 @@ class EnvironmentReconciler:
         """Fresh facts, and a time to look again when the forge lags behind its own webhook."""
         record = self.store.environment(environment.name)
         ref = f"refs/heads/{environment.branch}"
-        head = self.workshop.git.fetch(environment.repo, {ref: None}).get(ref)
-        again = self._lag(environment, claim.key, head)
+        # A single SHA that a delivery or the branch's own run named: where the mirror stands there
+        # already, the server need not be asked.
+        expected = [bound.sha for bound in self.store.bounds(claim.key)]
+        want = {ref: expected[0] if len(expected) == 1 else None}
+        head = self.workshop.git.fetch(environment.repo, want).get(ref)
+        again = lag(
+            self.store, self.clock, claim.key, head,
+            lambda sha: self._reaches(environment, sha, head or ""),
+        )  # fmt: skip
         if head != record.head:
             self._wake_previews(environment, head)
-        record, returned = self._recall(environment, replace(record, head=head))
+        record = self._recall(environment, replace(record, head=head))
         relation = self._relation(environment, record.revision, head)
         facts = EnvironmentFacts(
             environment, record, head, relation, self._authorised(environment, record),
-            self.clock.now(), returned, self._same_inputs(environment, record, head, relation),
+            self.clock.now(), record.returned, self._same_inputs(environment, record, head, relation),
         )  # fmt: skip
         return facts, again
 
@@ -99,9 +125,14 @@ class EnvironmentReconciler:
         dropped: list[Intent] = []
         for intent in self.store.intents(environment.name):
             verdict = self._may_sync(environment, intent.actor)
-            (kept if verdict.allowed else dropped).append(intent)
-            if not verdict.allowed:
-                facts = {"comment": intent.comment_id, "why": verdict.reason}
+            if verdict.allowed:
+                kept.append(replace(intent, authority=verdict.reason))
+            else:
+                dropped.append(intent)
+                facts = {
+                    "comment": intent.comment_id, "why": verdict.reason,
+                    "actor": intent.actor.id, "login": intent.actor.login,
+                }  # fmt: skip
                 self.store.record("command.dropped", environment.name, facts)
         if dropped:
             self.store.put_environment(record, drop=dropped)
@@ -113,19 +144,6 @@ class EnvironmentReconciler:
         except Permanent as error:
             return Verdict(False, error.public)
         return policy.may_sync(actor, permission, environment, environment.repo)
-
-    def _lag(self, environment: Environment, key: str, head: str | None) -> float | None:
-        for bound in self.store.bounds(key):
-            if head and self._reaches(environment, bound.sha, head):
-                self.store.drop_bounds(key, bound.sha)
-                continue
-            delay = lag_delay(bound)
-            if delay is not None:
-                self.store.keep_bound(replace(bound, tries=bound.tries + 1))
-                return self.clock.now() + delay
-            self.store.record("bound.given-up", key, {"sha": bound.sha, "head": head})
-            self.store.drop_bounds(key, bound.sha)
-        return None
 
     def _reaches(self, environment: Environment, sha: str, head: str) -> bool:
         git = self.workshop.git
@@ -141,16 +159,18 @@ class EnvironmentReconciler:
         ]
         self.store.queue.mark(Mark(key) for key in keys)
 
-    def _recall(
-        self, environment: Environment, record: EnvironmentRecord
-    ) -> tuple[EnvironmentRecord, bool]:
-        """After the database was lost the target still knows what it runs."""
-        if record.revision or record.refused or environment.mode is Mode.OBSERVE:
-            return record, False
+    def _recall(self, environment: Environment, record: EnvironmentRecord) -> EnvironmentRecord:
+        """After the database was lost the target still knows what it runs, or that a sync of it
+        was begun and never ended. Either way nothing is applied before a person says so."""
+        known = record.revision or record.refused or record.sync or record.returned
+        if known or environment.mode is Mode.OBSERVE:
+            return record
         owned = self.workshop.target(environment).owned(environment)
-        if owned is None or owned.revision is None:
-            return record, False
-        return replace(record, revision=owned.revision, identity=owned.identity), True
+        if owned is None:
+            return record
+        found = {"revision": owned.revision, "identity": owned.identity}
+        self.store.record("environment.returned", environment.name, found)
+        return replace(record, returned=True, revision=owned.revision, identity=owned.identity)
 
     def _relation(
         self, environment: Environment, deployed: str | None, head: str | None
@@ -219,6 +239,7 @@ class EnvironmentReconciler:
             rows = syncs.rows(environment, record.revision, facts.head, progress)
             status: Status = report.deploy_status(environment, StatusState.PENDING, reason)
             self.voice.status(environment.repo, facts.head, status)
+        waits = {"revision": facts.head, "deployed": record.revision, "why": reason}
+        self.store.record("sync.held", environment.name, waits)
         self.store.put_environment(held, rows)
-        self.store.record("sync.held", environment.name, {"revision": facts.head, "why": reason})
         return due

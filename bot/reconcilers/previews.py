@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bot.domain import report
+from bot.domain.catalog import Catalog
 from bot.domain.decide import preview_holds
 from bot.domain.environment import Environment
 from bot.domain.forge import PullRequest, Status
@@ -13,6 +14,8 @@ from bot.domain.preview import EnvironmentPreview, Preview, Trouble
 from bot.domain.record import PreviewRecord
 from bot.errors import Temporary
 from bot.ports import Clock, Stop, Store, Tree
+from bot.reconcilers.expansion import Expander, is_directory
+from bot.reconcilers.impact import Impact
 from bot.reconcilers.voice import Say, Voice, digest
 from bot.reconcilers.workshop import Workshop
 
@@ -24,8 +27,10 @@ RETRY = 60.0
 class Subject:
     """What is previewed: base and merge result of one head, and what they touch.
 
-    inputs: environment name → digest of its inputs in the merge result, touched ones only.
-    merged: None when Git cannot merge; `conflicts` then names the paths.
+    here: environments of the base or of the merge result; those of `gone` are not in the latter,
+    those of `new` not in the former. inputs: environment name → digest of its inputs in the merge
+    result, touched ones only. merged: None when Git cannot merge; `conflicts` then names the
+    paths. problems: directories that the merge adds and that would give no environment.
     """
 
     base_sha: str
@@ -33,36 +38,41 @@ class Subject:
     merged: Tree | None
     inputs: dict[str, str]
     conflicts: tuple[str, ...] = ()
+    here: tuple[Environment, ...] = ()
+    new: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Previews:
     """Brings the preview of one pull request up to date."""
 
-    environments: Callable[[], Sequence[Environment]]
+    catalog: Callable[[], Catalog]
     store: Store
     workshop: Workshop
     voice: Voice
     clock: Clock
+    expander: Expander
+    impact: Impact
 
     def bring(self, pull: PullRequest, record: PreviewRecord, stop: Stop) -> float | None:
         """Post what is missing or no longer true. Returns when to look again, if at all.
 
         stop: called between steps; a preview ends early when a newer fact has arrived."""
-        here = [e for e in self.environments() if e.repo == pull.repo and e.branch == pull.base_ref]
-        if not here:
+        catalog = self.catalog()
+        if (pull.repo, pull.base_ref) not in catalog.followed():
             return self._untouched(pull, record, "")
         if pull.from_fork and record.fork_sha != pull.head_sha:
             return self._wait_for_release(pull, record)
-        subject = self._subject(pull, here)
-        if preview_holds(record, pull.head_sha, pull.base_ref, subject.inputs):
+        subject = self._subject(pull, catalog)
+        if preview_holds(record, pull.head_sha, pull.base_ref, subject.inputs, subject.problems):
             self._keep(record, subject)
             return None
-        if not subject.inputs and not subject.conflicts:
+        if not subject.inputs and not subject.conflicts and not subject.problems:
             return self._untouched(pull, record, subject.base_sha)
-        return self._make(pull, self._begin(pull, record, subject), subject, here, stop)
+        return self._make(pull, self._begin(pull, record, subject), subject, stop)
 
-    def _subject(self, pull: PullRequest, here: list[Environment]) -> Subject:
+    def _subject(self, pull: PullRequest, catalog: Catalog) -> Subject:
         git, repo = self.workshop.git, pull.repo
         base_ref = f"refs/heads/{pull.base_ref}"
         head_ref = f"refs/pull/{pull.number}/head"
@@ -75,13 +85,31 @@ class Previews:
         merge = git.merge(repo, found[base_ref], pull.head_sha)
         if merge.tree is None:
             return Subject(found[base_ref], base, None, {}, merge.conflicts or ("?",))
-        merged = git.tree(repo, merge.tree)
-        return Subject(found[base_ref], base, merged, self._touched(here, base, merged))
+        return self._merged(pull, catalog, Subject(
+            found[base_ref], base, git.tree(repo, merge.tree), {}
+        ))  # fmt: skip
 
-    def _touched(self, here: list[Environment], base: Tree, merged: Tree) -> dict[str, str]:
+    def _merged(self, pull: PullRequest, catalog: Catalog, subject: Subject) -> Subject:
+        """Which environments there are before and after the merge, and which it touches."""
+        assert subject.merged is not None
+        repo, branch = pull.repo, pull.base_ref
+        expand = self.expander.expand
+        old = expand(catalog, repo, branch, subject.base)
+        new = expand(catalog, repo, branch, subject.merged)
+        literals = [e for e in catalog.literals if e.repo == repo and e.branch == branch]
+        both = {e.name: e for e in (*literals, *old.environments, *new.environments)}
+        here = tuple(both.values())
+        return replace(
+            subject, here=here, inputs=self._touched(here, subject.base, subject.merged),
+            new=frozenset({e.name for e in new.environments} - {e.name for e in old.environments}),
+            problems=tuple(p for p in new.problems if p not in old.problems),
+        )  # fmt: skip
+
+    def _touched(self, here: tuple[Environment, ...], base: Tree, merged: Tree) -> dict[str, str]:
         """Environments whose inputs the merge changes, with the digest of the new inputs."""
-        inputs = {e.name: self.workshop.inputs(e, merged) for e in here}
-        before = {e.name: self.workshop.inputs(e, base) for e in here}
+        maybe = self.impact.touched(here, base, merged)
+        inputs = {e.name: self.workshop.inputs(e, merged) for e in maybe}
+        before = {e.name: self.workshop.inputs(e, base) for e in maybe}
         return {name: new for name, new in inputs.items() if new != before[name]}
 
     def _keep(self, record: PreviewRecord, subject: Subject) -> None:
@@ -94,17 +122,24 @@ class Previews:
         pull: PullRequest,
         record: PreviewRecord,
         subject: Subject,
-        here: list[Environment],
         stop: Stop,
     ) -> float | None:
         rows: list[EnvironmentPreview] = []
         if subject.merged is not None:
-            for environment in (e for e in here if e.name in subject.inputs):
+            for environment in (e for e in subject.here if e.name in subject.inputs):
                 stop()
-                rows.append(self.workshop.preview(environment, subject.base, subject.merged))
+                rows.append(self._row(environment, subject, subject.merged))
         stop()
-        preview = Preview(pull, subject.base_sha, tuple(rows), subject.conflicts)
+        preview = Preview(
+            pull, subject.base_sha, tuple(rows), subject.conflicts, problems=subject.problems
+        )
         return self._post(preview, record)
+
+    def _row(self, environment: Environment, subject: Subject, merged: Tree) -> EnvironmentPreview:
+        if environment.pattern and not is_directory(merged, environment.path):
+            return EnvironmentPreview(environment, trouble=Trouble.GONE, message=environment.path)
+        row = self.workshop.preview(environment, subject.base, merged)
+        return replace(row, new=environment.name in subject.new)
 
     def _begin(self, pull: PullRequest, record: PreviewRecord, subject: Subject) -> PreviewRecord:
         """Within seconds the head says that its preview is under way, and why."""
@@ -114,7 +149,7 @@ class Previews:
         begun = replace(
             record, head_sha=pull.head_sha, base_ref=pull.base_ref, base_sha=subject.base_sha,
             open=True, final=False, state=status.state, summary=status.description,
-            inputs=subject.inputs, touched=tuple(subject.inputs),
+            inputs=subject.inputs, touched=tuple(subject.inputs), problems=subject.problems,
         )  # fmt: skip
         self.store.put_preview(begun)
         self.voice.preview_status(pull, status)
@@ -131,11 +166,12 @@ class Previews:
             self.voice.status(pull.repo, pull.head_sha, report.preview_status(row, full))
         status = report.aggregate_status(preview, full)
         unsure = any(r.trouble is Trouble.UNREACHABLE for r in preview.environments)
-        self._final(pull, record, status, final=not unsure)
         self.store.record("preview", record.key, {
             "head": pull.head_sha, "base": preview.base_sha, "state": status.state.value,
             "plans": {r.environment.name: r.plan.digest for r in preview.environments if r.plan},
+            "environments": sorted(r.environment.name for r in preview.environments),
         })  # fmt: skip
+        self._final(pull, record, status, final=not unsure)
         return self.clock.now() + RETRY if unsure else None
 
     def _final(
@@ -167,7 +203,7 @@ class Previews:
         status = report.aggregate_status(Preview(pull, base_sha))
         seen = replace(
             record, head_sha=pull.head_sha, base_ref=pull.base_ref, base_sha=base_sha,
-            open=True, inputs={}, touched=(),
+            open=True, inputs={}, touched=(), problems=(),
         )  # fmt: skip
         if record.comment_id:
             marker = self.voice.marker(pull.repo, pull.number, report.PREVIEW)

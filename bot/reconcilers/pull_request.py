@@ -7,8 +7,9 @@ from functools import partial
 
 from bot.domain import report
 from bot.domain.decide import lag_delay
+from bot.domain.event import push_marks
 from bot.domain.forge import PullRequest, Status, StatusState
-from bot.domain.key import URGENT, Mark, environment_key, parse_pull_request
+from bot.domain.key import parse_pull_request
 from bot.domain.record import PreviewRecord
 from bot.errors import Superseded
 from bot.ports import Claim, Stop
@@ -51,6 +52,8 @@ class PullRequestReconciler:
         repo, _ = parse_pull_request(claim.key)
         if record:
             text = "stopped after the worker ended five times on it; an operator must look"
+            facts = {"head": record.head_sha, "why": text, "crashes": claim.crashes}
+            self.previews.store.record("preview.parked", claim.key, facts)
             status = Status(report.AGGREGATE, StatusState.ERROR, text)
             self.previews.voice.status(repo, record.head_sha, status)
 
@@ -90,10 +93,11 @@ class PullRequestReconciler:
 
     def _wake_environments(self, pull: PullRequest) -> None:
         """A merge is a push; should the push's own delivery be lost, this finds it."""
-        here = [e for e in self.previews.environments()
-                if e.repo == pull.repo and e.branch == pull.base_ref]  # fmt: skip
+        catalog = self.previews.catalog()
         self.previews.store.queue.mark(
-            Mark(environment_key(e.name), URGENT, bound=pull.merge_commit) for e in here
+            push_marks(
+                catalog.environments, catalog.wide, pull.repo, pull.base_ref, pull.merge_commit
+            )
         )
 
     def _follow_deployment(self, key: str, pull: PullRequest) -> None:

@@ -5,16 +5,18 @@ The safety net under lost webhooks. It only finds out and marks keys; the work i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain import command, policy
-from bot.domain.environment import Environment
-from bot.domain.forge import Comment, PullRequest
+from bot.domain.catalog import Catalog
+from bot.domain.event import push_marks
+from bot.domain.forge import Comment, PullRequest, RepoRef
 from bot.domain.key import (
     NORMAL,
     URGENT,
     Mark,
+    branch_key,
     environment_key,
     parse_repository,
     pull_request_key,
@@ -25,44 +27,84 @@ from bot.reconcilers.voice import Voice
 
 # Comments are asked for with this much overlap: clocks differ and lists lag.
 OVERLAP = 600.0
+# A delivery may come this long before the poll that sees the same.
+GRACE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryReconciler:
-    """poll: forge name → seconds between two polls."""
+    """poll: forge name → seconds between two polls. heard: when a delivery of a hook that speaks
+    for a repository arrived last; None where no hook does."""
 
-    environments: Callable[[], Sequence[Environment]]
+    catalog: Callable[[], Catalog]
     store: Store
     git: Git
     voice: Voice
     clock: Clock
     poll: Mapping[str, float]
+    heard: Callable[[Enrolment], float | None]
 
     def reconcile(self, claim: Claim, stop: Stop) -> float | None:
         repo = parse_repository(claim.key)
         enrolment = next((e for e in self.store.enrolments() if e.repo == repo), None)
-        here = [e for e in self.environments() if e.repo == repo]
-        if enrolment is None or not here:
+        catalog = self.catalog()
+        branches = [branch for where, branch in catalog.followed() if where == repo]
+        if enrolment is None or not branches:
             return None
         now = self.clock.now()
         heads = self.git.heads(repo)
         pulls = self.voice.forge(repo).open_pull_requests(repo)
         stop()
-        self.store.queue.mark(self._moved(here, heads) + self._missed(enrolment, pulls, heads))
+        self.store.queue.mark(
+            self._moved(catalog, repo, branches, heads) + self._missed(enrolment, pulls, heads)
+        )
         self._comments(enrolment)
-        self.store.put_enrolment(replace(enrolment, polled_at=now, heads=heads))
+        silent = self._hook_is_silent(enrolment, branches, pulls, heads)
+        self.store.put_enrolment(
+            replace(
+                enrolment, polled_at=now, heads=heads,
+                missed_at=now if silent else enrolment.missed_at,
+            )
+        )  # fmt: skip
         return now + self.poll[repo.forge]
 
     def report_poison(self, claim: Claim) -> None:
         self.store.record("poll.parked", claim.key, {"crashes": claim.crashes})
 
-    def _moved(self, here: list[Environment], heads: Mapping[str, str]) -> list[Mark]:
-        """Environments whose branch stands elsewhere than their last run saw."""
-        return [
-            Mark(environment_key(e.name), URGENT, bound=heads.get(e.branch))
-            for e in here
-            if heads.get(e.branch) != self.store.environment(e.name).head
-        ]
+    def _moved(
+        self, catalog: Catalog, repo: RepoRef, branches: list[str], heads: Mapping[str, str]
+    ) -> list[Mark]:
+        """What a branch wakes that stands elsewhere than the last run saw: its environments, or
+        its own key."""
+        records = self.store.environments()
+        marks: list[Mark] = []
+        for branch in branches:
+            head = heads.get(branch)
+            seen = {branch_key(repo, branch): catalog.branch(repo, branch).head}
+            seen |= {
+                environment_key(e.name): records[e.name].head if e.name in records else None
+                for e in catalog.of(repo, branch)
+            }
+            wanted = push_marks(catalog.environments, catalog.wide, repo, branch, head)
+            marks += [m for m in wanted if seen[m.key] != head]
+        return marks
+
+    def _hook_is_silent(
+        self,
+        enrolment: Enrolment,
+        branches: list[str],
+        pulls: list[PullRequest],
+        heads: Mapping[str, str],
+    ) -> bool:
+        """Something happened since the last poll, and no delivery told anything in that time: a
+        hook that was disabled, or that cannot reach us (fault F25)."""
+        heard = self.heard(enrolment)
+        if heard is None or not enrolment.polled_at or heard >= enrolment.polled_at - GRACE:
+            return False
+        moved = any(heads.get(b) != enrolment.heads.get(b) for b in branches)
+        known = {r.key: r.head_sha for r in self.store.open_previews(enrolment.repo)}
+        keys = {pull_request_key(enrolment.repo, p.number): p.head_sha for p in pulls}
+        return moved or any(known.get(key) != sha for key, sha in keys.items())
 
     def _missed(
         self, enrolment: Enrolment, pulls: list[PullRequest], heads: Mapping[str, str]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bot.domain import report
-from bot.domain.change import Subject
+from bot.domain.change import Plan, Subject
 from bot.domain.decide import (
     FAILED,
     HEALTHY,
@@ -30,7 +30,7 @@ from bot.domain.health import Level, ObjectHealth
 from bot.domain.key import pull_request_key
 from bot.domain.record import Deployment, DeployState, EnvironmentRecord, Intent, Stage, Sync
 from bot.errors import ClaimLost, Permanent, Temporary
-from bot.ports import Applied, Claim, Clock, Holder, Prepared, Stop, Store
+from bot.ports import Applied, Claim, Clock, Holder, ObjectResult, Prepared, Stop, Store
 from bot.reconcilers.voice import Voice
 from bot.reconcilers.workshop import Workshop
 
@@ -62,14 +62,20 @@ class Journal:
     def before(self, subject: Subject, verb: str) -> None:
         if not self.store.queue.holds(self.claim):
             raise ClaimLost(f"the claim on {self.claim.key} ended")
-        self._record("write.intent", subject, verb, "")
+        self.note("write.intent", object=str(subject), verb=verb)
 
-    def after(self, subject: Subject, verb: str, outcome: str) -> None:
-        self._record("write.outcome", subject, verb, outcome)
+    def after(
+        self, subject: Subject, verb: str, outcome: str, result: ObjectResult | None = None
+    ) -> None:
+        known = (
+            {"uid": result.uid, "version": result.version, "error": result.error} if result else {}
+        )
+        facts = {name: value for name, value in known.items() if value}
+        self.note("write.outcome", object=str(subject), verb=verb, outcome=outcome, **facts)
 
-    def _record(self, kind: str, subject: Subject, verb: str, outcome: str) -> None:
-        facts = {"object": str(subject), "verb": verb, "outcome": outcome, "sync": self.sync}
-        self.store.record(kind, self.environment, facts)
+    def note(self, kind: str, **facts: object) -> None:
+        """A line of the ledger about this sync."""
+        self.store.record(kind, self.environment, {"sync": self.sync, **facts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,8 @@ class Syncs:
     def start(
         self, facts: EnvironmentFacts, step: StartSync, claim: Claim, stop: Stop
     ) -> float | None:
-        """Write down that a sync begins, then begin it."""
+        """Write down that a sync begins, then begin it. The ledger comes first: after a crash in
+        between it has two lines about one sync, never a sync without one."""
         environment, record, now = facts.environment, facts.record, self.clock.now()
         # What a sync that was still waiting for health had brought belongs to this one too.
         since = record.sync.since if record.sync else record.revision
@@ -101,13 +108,31 @@ class Syncs:
             f"{environment.name}@{step.revision}:{step.cause}", step.revision, step.cause, since,
             Stage.APPLYING, now, now + APPLY_TIMEOUT,
         )  # fmt: skip
-        begun = replace(record, sync=sync, refused=None, reason="")
+        begun = replace(
+            record, sync=sync, refused=None, reason="",
+            returned=record.returned and not step.commanded,
+        )  # fmt: skip
         rows = self._opened(facts, sync)
-        self.store.put_environment(begun, rows, drop=facts.intents)
-        self.store.record("sync.started", environment.name, _facts_of(sync, facts.intents))
-        self._status(environment, sync, StatusState.PENDING, "deploying")
         journal = Journal(self.store, stop, claim, environment.name, sync.id)
+        self._note_start(facts, journal, sync, rows)
+        self.store.put_environment(begun, rows, drop=facts.intents)
+        self._status(environment, sync, StatusState.PENDING, "deploying")
         return self._apply(replace(facts, record=begun), sync, journal)
+
+    def _note_start(
+        self, facts: EnvironmentFacts, journal: Journal, sync: Sync, rows: Iterable[Deployment]
+    ) -> None:
+        """Why, for whom and instead of what."""
+        old = facts.record.sync
+        if old is not None and old.id != sync.id:
+            ended = {"sync": old.id, "level": "superseded", "text": f"by {sync.id}"}
+            self.store.record("sync.ended", facts.environment.name, ended)
+        journal.note(
+            "sync.started", revision=sync.revision, cause=sync.cause, since=sync.since,
+            deployed=facts.record.revision, config=config_digest(facts.environment),
+            actors=[_person(intent) for intent in facts.intents],
+            pull_requests=sorted({row.pull_request for row in rows}),
+        )  # fmt: skip
 
     def _opened(self, facts: EnvironmentFacts, sync: Sync) -> list[Deployment]:
         """The rows that this sync will keep true. Healing tells only those that knew."""
@@ -125,6 +150,7 @@ class Syncs:
         assert sync is not None
         journal = Journal(self.store, stop, claim, facts.environment.name, sync.id)
         if sync.stage is Stage.APPLYING:
+            journal.note("sync.resumed", runs_lost=claim.crashes - 1, failures=claim.failures)
             return self._apply(facts, sync, journal)
         return self._look(facts, sync, journal)
 
@@ -132,6 +158,7 @@ class Syncs:
         environment = facts.environment
         try:
             prepared = self.workshop.prepare(environment, sync.revision)
+            journal.note("plan", target=environment.target, **facts_of(prepared.plan))
             refusal = plan_refusal(prepared.plan, commanded=sync.cause.startswith("command:"))
             if refusal:
                 return self._end(facts, sync, REFUSED, Progress(DeployState.FAILED, refusal))
@@ -148,11 +175,6 @@ class Syncs:
     def _write(
         self, environment: Environment, prepared: Prepared, sync: Sync, journal: Journal
     ) -> Applied:
-        plan = prepared.plan
-        self.store.record("plan", environment.name, {
-            "sync": sync.id, "digest": plan.digest, "identity": plan.identity,
-            "changes": {a.value: n for a, n in sorted(plan.counts().items())},
-        })  # fmt: skip
         target = self.workshop.target(environment)
         return target.apply(environment, prepared, sync.revision, journal, journal.holder)
 
@@ -178,9 +200,8 @@ class Syncs:
             level=ROLLING, config_digest=config_digest(facts.environment),
             checked_at=self._next_look(facts.environment, journal.claim, now),
         )  # fmt: skip
+        journal.note("sync.applied", written=applied.written)
         self.store.put_environment(record)
-        done = {"sync": sync.id, "written": applied.written}
-        self.store.record("sync.applied", facts.environment.name, done)
         return self._look(replace(facts, record=record), waiting, journal)
 
     def _not_applied(self, facts: EnvironmentFacts, sync: Sync, applied: Applied) -> float:
@@ -287,10 +308,21 @@ class Syncs:
             self.voice.status(environment.repo, sync.revision, status)
 
 
-def _facts_of(sync: Sync, intents: Iterable[Intent]) -> dict[str, object]:
-    people = [{"id": i.actor.id, "login": i.actor.login, "comment": i.comment_id} for i in intents]
-    return {"sync": sync.id, "revision": sync.revision, "cause": sync.cause,
-            "since": sync.since, "actors": people}  # fmt: skip
+def _person(intent: Intent) -> dict[str, object]:
+    """Who asked, where, and what gave them the right when it was asked for just now."""
+    return {
+        "id": intent.actor.id, "login": intent.actor.login, "comment": intent.comment_id,
+        "pull_request": intent.pull_request, "authority": intent.authority,
+    }  # fmt: skip
+
+
+def facts_of(plan: Plan) -> dict[str, object]:
+    """What the ledger keeps of a plan: no values, only which object would change how."""
+    return {
+        "digest": plan.digest, "identity": plan.identity,
+        "changes": {action.value: n for action, n in sorted(plan.counts().items())},
+        "objects": [f"{change.action.value} {change.subject}" for change in plan.effective],
+    }  # fmt: skip
 
 
 def _synced(record: EnvironmentRecord, sync: Sync) -> str | None:

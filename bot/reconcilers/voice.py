@@ -24,6 +24,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _purpose(marker: str) -> str:
+    """The word in a marker of ours that says what the comment is for."""
+    return marker.split()[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """Says things on the forges. `key` signs the markers by which comments are found again.
@@ -45,6 +50,10 @@ class Voice:
         if self.store.status(repo, sha, status.context) == status:
             return
         self.forge(repo).set_status(repo, sha, status)
+        said = {
+            "context": status.context, "state": status.state.value, "text": status.description,
+        }  # fmt: skip
+        self.store.record("status", f"{repo}@{sha}", said)
         self.store.put_status(repo, sha, status)
 
     def preview_status(self, pull: PullRequest, status: Status) -> None:
@@ -73,9 +82,11 @@ class Voice:
             written = self.forge(repo).write_comment(repo, number, marker, body, known)
         except Permanent as error:
             log.warning("comment.refused", pull_request=subject, reason=error.public)
-            self.store.record("comment.refused", subject, {"reason": error.public[:500]})
+            refused = {"purpose": _purpose(marker), "reason": error.public[:500]}
+            self.store.record("comment.refused", subject, refused)
             return None
-        self.store.record("comment", subject, {"comment": written, "digest": digest(body)})
+        facts = {"comment": written, "known": known, "digest": digest(body)}
+        self.store.record("comment", subject, {"purpose": _purpose(marker), **facts})
         return written
 
     def living(

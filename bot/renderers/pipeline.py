@@ -7,6 +7,7 @@ The environment's namespace is not touched here: objects without one get it at t
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import orjson
 from bot.domain.change import Manifest, Subject
 from bot.domain.environment import Environment, RendererName
 from bot.errors import Permanent, RenderFailed, Unusable
-from bot.ports import Entry, EntryKind, Rendering, Tree
+from bot.ports import Entry, EntryKind, Reads, Rendering, Tree
 from bot.renderers import kustomize, plain
 from bot.renderers.cache import RenderCache
 from bot.renderers.closure import closure_of
@@ -69,6 +70,23 @@ class Renderers:
             return self._job(tree, environment, tool).inputs
         except Permanent:
             return _whole(tree, environment, str(tool))
+
+    def reads(self, tree: Tree, environment: Environment) -> Reads:
+        """Where a change can change `inputs`. Whatever is not plain is everything: what follows
+        links, is broken, or needs the whole tree."""
+        below = frozenset({environment.path})
+        if tree.entry(environment.path) is None:
+            return Reads(below=below)
+        try:
+            if not _is_kustomize(tree, environment):
+                return _plain_reads(tree, below)
+            closure = closure_of(tree, environment.path)
+            job = self._job(tree, environment, self._tool_if_needed(tree, environment))
+        except Permanent:
+            return Reads(everything=True)
+        if job.wide or any(_is_link(tree, path) for path in closure.paths):
+            return Reads(everything=True)
+        return Reads(frozenset(posixpath.dirname(path) for path in closure.paths), below)
 
     def render(self, tree: Tree, environment: Environment) -> Rendering:
         """The manifests, at least one, no object twice. `RenderFailed` names file and line."""
@@ -126,6 +144,16 @@ class Renderers:
 
     def _is_wide(self, inputs: str) -> bool:
         return inputs in self._wide or bool(self._cache and self._cache.is_wide(inputs))
+
+
+def _plain_reads(tree: Tree, below: frozenset[str]) -> Reads:
+    linked = any(e.kind is EntryKind.LINK for path in below for e in plain.survey(tree, path))
+    return Reads(everything=True) if linked else Reads(below=below)
+
+
+def _is_link(tree: Tree, path: str) -> bool:
+    entry = tree.entry(path)
+    return entry is None or entry.kind is EntryKind.LINK
 
 
 def _is_kustomize(tree: Tree, environment: Environment) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Table, delete, select, tuple_
 
 from bot.store.engine import Database
-from bot.store.schema import delivery, page, status, worker
+from bot.store.schema import delivery, page, process, status, worker
 
 DAY = 24 * 3600.0
 # Small transactions: a delivery must never wait for the sweep.
@@ -15,6 +15,7 @@ BATCH = 1000
 _KEPT: tuple[tuple[Table, Column[float], float], ...] = (
     (delivery, delivery.c.received_at, 14 * DAY),
     (worker, worker.c.last_seen, 1 * DAY),
+    (process, process.c.seen_at, 1 * DAY),
     (status, status.c.set_at, 90 * DAY),
     (page, page.c.expires_at, 0.0),
 )

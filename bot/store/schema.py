@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
 from sqlalchemy.dialects import sqlite
@@ -27,7 +28,8 @@ metadata = MetaData()
 
 # One row per key. timer_at: due without any mark (a run's own next due time; while claimed, the
 # time it was claimed for). mark_due: due because of marks since the last claim. due_at: the
-# sooner of the two. fact: one of these marks brought a fact.
+# sooner of the two. fact: one of these marks brought a fact. held: an operator has parked it, and
+# no fact brings it back.
 work = Table(
     "work",
     metadata,
@@ -41,6 +43,7 @@ work = Table(
     Column("not_before", Float, nullable=False),
     Column("fact", Boolean, nullable=False),
     Column("parked", Boolean, nullable=False),
+    Column("held", Boolean, nullable=False, server_default=false()),
     Column("generation", BigInteger, nullable=False),
     Column("claimed_generation", BigInteger),
     Column("fence", BigInteger, nullable=False),
@@ -79,6 +82,7 @@ delivery = Table(
     Column("received_at", Float, nullable=False),
     Index("delivery_digest", "hook", "digest"),
     Index("delivery_received", "received_at"),
+    Index("delivery_hook", "hook", "received_at"),
 )
 
 command = Table(
@@ -130,6 +134,16 @@ preview = Table(
 environment = Table(
     "environment",
     metadata,
+    Column("name", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+)
+
+# A followed branch: its head, and the environments that patterns gave for it.
+branch = Table(
+    "branch",
+    metadata,
+    Column("forge", Text, primary_key=True),
+    Column("repository_id", BigInteger, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("record", Text, nullable=False),
 )
@@ -189,6 +203,20 @@ ledger = Table(
     sqlite_autoincrement=True,
 )
 
+# Seals over the ledger, see bot.domain.chain. Append-only like the ledger itself.
+seal = Table(
+    "seal",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+    Column("leaves", LargeBinary, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("sealed_at", Float, nullable=False),
+    Column("mac", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 worker = Table(
     "worker",
     metadata,
@@ -196,6 +224,24 @@ worker = Table(
     Column("last_seen", Float, nullable=False),
     Column("record", Text, nullable=False),
     Index("worker_last_seen", "last_seen"),
+)
+
+# Refusals are counted by the receiver and written down now and then: strangers cause them.
+hook = Table(
+    "hook",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+)
+
+# The configuration that a process works with; one row for each process.
+process = Table(
+    "process",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seen_at", Float, nullable=False),
+    Column("record", Text, nullable=False),
+    Index("process_seen", "seen_at"),
 )
 
 # At most one row: the host whose memory holds this database's shared index.

@@ -6,6 +6,7 @@ Most are read and written whole, as one document under a key.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, select
@@ -84,7 +85,13 @@ def environments(connection: Connection) -> dict[str, EnvironmentRecord]:
 
 
 def branches(connection: Connection) -> list[BranchRecord]:
-    return [documents.load(BranchRecord, document) for document in connection.scalars(_BRANCHES)]
+    return [_branch(document) for document in connection.scalars(_BRANCHES)]
+
+
+@lru_cache(maxsize=256)
+def _branch(document: str) -> BranchRecord:
+    """Asked for at every delivery, and seldom another one."""
+    return documents.load(BranchRecord, document)
 
 
 def put_branch(connection: Connection, value: BranchRecord) -> None:

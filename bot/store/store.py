@@ -13,20 +13,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from bot.domain import chain
 from bot.domain.event import Delivery
 from bot.domain.forge import RepoRef, Status
 from bot.domain.key import Mark
 from bot.domain.page import Page
 from bot.domain.record import (
     Bound,
+    BranchRecord,
     CommandRow,
     CommandState,
+    ConfigState,
     Deployment,
     Enrolment,
     EnvironmentRecord,
+    HookRecord,
     Intent,
     LedgerEntry,
     PreviewRecord,
+    StoredDelivery,
     WorkerRecord,
 )
 from bot.ports import Clock, Leasing, Queue
@@ -36,8 +41,10 @@ from bot.store import (
     hosts,
     ledger,
     migrate,
+    operations,
     pages,
     retention,
+    seals,
     state,
 )
 from bot.store import (
@@ -84,6 +91,11 @@ class SqlStore:
             migrate.upgrade(connection)
             hosts.take(connection, self._host, self._clock.now())
 
+    def examine(self) -> None:
+        """Read the whole file and look whether it is sound; `Unusable` says what to do. Takes a
+        second for each gigabyte or so, hence once at a start."""
+        self._database.examine()
+
     def close(self) -> None:
         self._queue.close()
         self._database.close()
@@ -102,21 +114,27 @@ class SqlStore:
         return retention.sweep(self._database, now)
 
     def about(self) -> dict[str, str]:
+        """newest: the schema that this version brings the database to."""
         with self._database.read() as connection:
             schema = migrate.revision(connection)
         return {
             "engine": "SQLite",
             "version": sqlite3.sqlite_version,
             "schema": schema or "none",
+            "newest": migrate.newest(),
             "path": self._database.path,
         }
 
     def accept(self, delivery: Delivery, marks: Iterable[Mark], command: CommandRow | None) -> bool:
-        new = deliveries.row(delivery)
+        """A delivery that wakes keys also leaves a line in the ledger, which outlives it. A copy
+        leaves none: the sender decides how often it sends, and the ledger is kept for ever."""
+        new, wanted = deliveries.row(delivery), list(marks)
         with self._database.write() as connection:
-            is_new = deliveries.accept(connection, new)
+            is_new, now = deliveries.accept(connection, new), self._clock.now()
             commands.add(connection, [command] if command else [])
-            queue_marks.add(connection, marks, self._clock.now())
+            queue_marks.add(connection, wanted, now)
+            if is_new and wanted:
+                ledger.append(connection, "delivery", *deliveries.facts(new, wanted), now)
         return is_new
 
     def add_commands(self, rows: Iterable[CommandRow], marks: Iterable[Mark]) -> None:
@@ -145,10 +163,6 @@ class SqlStore:
         with self._database.read() as connection:
             return commands.intents(connection, environment)
 
-    def drop_intents(self, intents: Iterable[Intent]) -> None:
-        with self._database.write() as connection:
-            commands.drop_intents(connection, intents)
-
     def preview(self, key: str) -> PreviewRecord | None:
         with self._database.read() as connection:
             return state.get_preview(connection, key)
@@ -164,6 +178,36 @@ class SqlStore:
     def environment(self, name: str) -> EnvironmentRecord:
         with self._database.read() as connection:
             return state.get_environment(connection, name)
+
+    def environments(self) -> dict[str, EnvironmentRecord]:
+        with self._database.read() as connection:
+            return state.environments(connection)
+
+    def branches(self) -> list[BranchRecord]:
+        with self._database.read() as connection:
+            return state.branches(connection)
+
+    def put_branch(self, record: BranchRecord, marks: Iterable[Mark] = ()) -> None:
+        with self._database.write() as connection:
+            state.put_branch(connection, record)
+            queue_marks.add(connection, marks, self._clock.now())
+
+    def hooks(self) -> list[HookRecord]:
+        with self._database.read() as connection:
+            return operations.hooks(connection)
+
+    def note_refusals(self, new: HookRecord) -> None:
+        with self._database.write() as connection:
+            operations.note_refusals(connection, new)
+
+    def config_states(self) -> list[ConfigState]:
+        with self._database.read() as connection:
+            return operations.config_states(connection)
+
+    def put_config_state(self, record: ConfigState) -> None:
+        with self._database.write() as connection:
+            seen = replace(record, seen_at=self._clock.now())
+            operations.put_config_state(connection, seen)
 
     def put_environment(
         self,
@@ -237,6 +281,42 @@ class SqlStore:
     def ledger(self, limit: int = 100, after_id: int = 0) -> list[LedgerEntry]:
         with self._database.read() as connection:
             return ledger.entries(connection, limit, after_id)
+
+    def newest_entries(
+        self, before_id: int | None = None, kind: str = "", since: float = 0.0, limit: int = 100
+    ) -> list[LedgerEntry]:
+        with self._database.read() as connection:
+            return ledger.newest(connection, before_id, kind, since, limit)
+
+    def seal(self, key: chain.Key) -> chain.Seal | None:
+        """Makes the seal outside of the transaction that writes it."""
+        with self._database.read() as connection:
+            previous = seals.last(connection)
+            rows = seals.unsealed(connection, previous.last if previous else 0)
+        if not rows:
+            return None
+        made = chain.seal(previous, rows, key, self._clock.now())
+        with self._database.write() as connection:
+            return made if seals.add(connection, made) else None
+
+    def verify_ledger(self, keys: Mapping[str, chain.Key], noted: str = "") -> chain.Verified:
+        with self._database.read() as connection:
+            found, every = seals.all_seals(connection), seals.rows(connection)
+            return chain.verify(keys, found, every, seals.heights(connection), noted)
+
+    def unsealed(self) -> tuple[int, float | None]:
+        with self._database.read() as connection:
+            return seals.waiting(connection)
+
+    def deliveries(
+        self, hook: str = "", event: str = "", since: float = 0.0, limit: int = 100
+    ) -> list[StoredDelivery]:
+        with self._database.read() as connection:
+            return deliveries.newest(connection, hook, event, since, limit)
+
+    def delivery(self, id: str, hook: str = "") -> list[tuple[StoredDelivery, bytes]]:  # noqa: A002
+        with self._database.read() as connection:
+            return deliveries.find(connection, id, hook)
 
     def put_worker(self, record: WorkerRecord) -> None:
         """A worker's heartbeat; it also holds the database for this host."""

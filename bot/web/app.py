@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from flask import Flask
 
-from bot.domain.environment import Environment
+from bot.domain.catalog import Catalog
 from bot.ports import Clock, Store
 from bot.web import answers
 from bot.web.counts import Counts
@@ -21,20 +21,20 @@ from bot.web.settings import ReceiverSettings
 def create_app(
     settings: ReceiverSettings,
     store: Store,
-    environments: Callable[[], Sequence[Environment]],
+    catalog: Callable[[], Catalog],
     clock: Clock,
     counts: Counts | None = None,
 ) -> Flask:
     """One application for one process; call it after a fork, with a store opened there.
 
-    environments: asked at each delivery and scrape, so that it may change. counts: made before
+    catalog: asked at each delivery and scrape, so that it may change. counts: made before
     the fork, so that all processes count together; without it this process counts alone.
     """
     app = Flask(__name__, static_folder=None)
     counted = counts or Counts(hook.name for hook in settings.hooks)
     answers.register(app)
-    Receiver(settings, Intake(store, environments), clock, counted).register(app)
-    Health(settings, store, environments).register(app)
-    Metrics(store, environments, clock, counted).register(app)
+    Receiver(settings, Intake(store, catalog), clock, counted).register(app)
+    Health(settings, store, catalog).register(app)
+    Metrics(store, catalog, clock, counted).register(app)
     Plans(settings, store).register(app)
     return app

@@ -6,12 +6,12 @@ They tell nothing about people or repositories, but `/readyz` names library vers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, Response
 
-from bot.domain.environment import Environment
+from bot.domain.catalog import Catalog
 from bot.errors import BotError, Unusable
 from bot.ports import Store
 from bot.web.answers import answer, document
@@ -22,7 +22,7 @@ from bot.web.settings import ReceiverSettings
 class Health:
     settings: ReceiverSettings
     store: Store
-    environments: Callable[[], Sequence[Environment]]
+    catalog: Callable[[], Catalog]
 
     def register(self, app: Flask) -> None:
         app.add_url_rule("/healthz", "healthz", self.alive)
@@ -41,7 +41,11 @@ class Health:
         except Exception as error:  # noqa: BLE001 - a probe answers, whatever is broken
             return answer(503, "not ready", f"the store failed: {type(error).__name__}")
         hooks = len(self.settings.hooks)
-        config = {"hooks": hooks, "environments": len(self.environments()), "enrolled": enrolled}
+        config = {
+            "hooks": hooks,
+            "environments": len(self.catalog().environments),
+            "enrolled": enrolled,
+        }
         return document(200, {"status": "ready", "store": about, "config": config})
 
     def _about(self) -> dict[str, str]:

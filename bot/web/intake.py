@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from bot.domain import command
-from bot.domain.environment import Environment
+from bot.domain.catalog import Catalog
 from bot.domain.event import BranchPushed, CommentCreated, Delivery, Event, Ignored, marks_of
 from bot.domain.forge import RepoRef
 from bot.domain.key import Mark, pull_request_key
@@ -43,7 +43,7 @@ class Intake:
     """Takes events in. One for each process; safe for its threads."""
 
     store: Store
-    environments: Callable[[], Sequence[Environment]]
+    catalog: Callable[[], Catalog]
     patience: float = TURN
     _told: set[tuple[str, str]] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
@@ -70,7 +70,8 @@ class Intake:
             preview = self.store.preview(pull_request_key(event.repo, event.number))
             row = command_row(event, delivery.received_at, preview)
         previews = self.store.open_previews(event.repo) if isinstance(event, BranchPushed) else ()
-        marks = marks_of(event, self.environments(), previews)
+        catalog = self.catalog()
+        marks = marks_of(event, catalog.environments, previews, catalog.wide)
         if not marks:
             return self._ignore(delivery, 200, "no environment follows this branch")
         is_new = self._accept(delivery, marks, row)

@@ -7,7 +7,7 @@ configuration; nothing that a stranger chose becomes one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -17,8 +17,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bot.domain.environment import Environment
+from bot.domain.catalog import Catalog
 from bot.domain.health import Level
+from bot.domain.record import EnvironmentRecord
 from bot.ports import Clock, Store
 from bot.web.counts import Counts
 
@@ -31,7 +32,7 @@ class Metrics(Collector):
     """One registry for each application, never the library's global one."""
 
     store: Store
-    environments: Callable[[], Sequence[Environment]]
+    catalog: Callable[[], Catalog]
     clock: Clock
     counts: Counts
 
@@ -89,17 +90,32 @@ class Metrics(Collector):
         return family
 
     def _environments(self) -> Iterator[Metric]:
-        deployed, drifted, healthy = (
+        deployed, drifted, healthy, gone = (
             GaugeMetricFamily(f"gitops_bot_environment_{name}", text, labels=["environment"])
             for name, text in (
                 ("deployed", "1 if a revision is deployed."),
                 ("drifted_objects", "Objects that differ from the deployed revision."),
                 ("healthy", "1 if all objects were healthy when last looked at."),
+                ("gone", "1 if its directory left the branch; its objects are kept."),
             )
         )
-        for environment in self.environments():
-            record = self.store.environment(environment.name)
+        catalog, records = self.catalog(), self.store.environments()
+        for environment in (*catalog.environments, *(made for made, _ in catalog.gone)):
+            record = records.get(environment.name) or EnvironmentRecord(environment.name)
             deployed.add_metric([environment.name], float(record.revision is not None))
             drifted.add_metric([environment.name], len(record.drifted))
             healthy.add_metric([environment.name], float(record.level == Level.HEALTHY))
-        yield from (deployed, drifted, healthy)
+            gone.add_metric([environment.name], float(environment.name not in catalog.by_name))
+        yield from (deployed, drifted, healthy, gone)
+        yield self._problems(catalog)
+
+    def _problems(self, catalog: Catalog) -> Metric:
+        """By forge, repository id and branch: a directory's name is a stranger's."""
+        family = GaugeMetricFamily(
+            "gitops_bot_branch_problems",
+            "Directories that a pattern means and that give no environment.",
+            labels=["repository", "branch"],
+        )
+        for record in catalog.branches:
+            family.add_metric([str(record.repo), record.branch], len(record.problems))
+        return family

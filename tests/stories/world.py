@@ -117,7 +117,7 @@ environments:
     def _serve(self) -> None:
         hook = Hook("hub", "hub", (SECRET.encode(),), frozenset({"acme/shop"}))
         settings = ReceiverSettings((hook,), "http://127.0.0.1:1")
-        web = create_app(settings, self.app.store, self.app.environments, self.clock)
+        web = create_app(settings, self.app.store, self.app.catalog, self.clock)
         self._server = make_server("127.0.0.1", 0, web, threaded=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{self._server.server_port}/hooks/hub"

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from bot.domain.catalog import Catalog
 from bot.domain.record import Enrolment
 from bot.web.app import create_app
 from bot.web.counts import Counts
@@ -36,7 +37,7 @@ def main(database: str, bind: str, workers: str, threads: str) -> None:
 
     def build() -> Flask:
         store = open_migrated(Path(database), Now())
-        return create_app(given, store, lambda: [environment()], Now(), counts)
+        return create_app(given, store, lambda: Catalog((environment(),)), Now(), counts)
 
     first = open_migrated(Path(database), Now())
     first.put_enrolment(Enrolment(REPO, REPOSITORY, 0.0))

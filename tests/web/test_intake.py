@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from bot.domain.catalog import Catalog
 from bot.domain.event import Delivery, Ignored
 from bot.errors import Temporary
 from bot.web.counts import Outcome
@@ -19,7 +20,7 @@ def delivery(number: int) -> Delivery:
 
 def test_deliveries_that_arrive_together_are_all_stored(world: World):
     """Threads take turns; none is refused and none is lost."""
-    intake = Intake(world.store, list)
+    intake = Intake(world.store, lambda: Catalog(()))
     hook = world.settings.hooks[0]
     answers = []
 
@@ -37,7 +38,7 @@ def test_deliveries_that_arrive_together_are_all_stored(world: World):
 
 def test_nobody_stands_in_line_until_the_forge_has_gone(world: World):
     """A delivery behind one that hangs in the store is told to come again."""
-    intake = Intake(world.store, list, patience=0.05)
+    intake = Intake(world.store, lambda: Catalog(()), patience=0.05)
     with intake._turn, pytest.raises(Temporary):
         intake.take(world.settings.hooks[0], delivery(1), Ignored("ping"))
     assert world.stored() == []

@@ -10,6 +10,7 @@ from uuid import uuid4
 import orjson
 from werkzeug.test import Client, TestResponse
 
+from bot.domain.catalog import Catalog
 from bot.domain.environment import Environment, Mode
 from bot.domain.forge import RepoRef
 from bot.domain.record import Enrolment
@@ -77,7 +78,9 @@ class World:
     environments: list[Environment] = field(default_factory=lambda: [environment()])
 
     def __post_init__(self) -> None:
-        app = create_app(self.settings, self.store, lambda: self.environments, self.clock)
+        app = create_app(
+            self.settings, self.store, lambda: Catalog(tuple(self.environments)), self.clock
+        )
         self.client = Client(app)
 
     def enrol(self, name: str = REPOSITORY, repo: RepoRef = REPO) -> None:

@@ -41,11 +41,17 @@ _REMEDY = {
     Trouble.RENDER: "Correct it and push. Until then nothing is applied here and nothing deleted.",
     Trouble.UNREACHABLE: "The bot tries again by itself; `/diff` tries at once.",
     Trouble.REFUSED: "Until that is settled nothing is applied here and nothing deleted.",
+    Trouble.GONE: (
+        "With the merge nothing is deployed here any more, and nothing is deleted: its objects stay "
+        "in the cluster until a person removes them. If the directory comes back, so does the "
+        "environment."
+    ),
 }
 _LEAD = {
     Trouble.RENDER: "does not render:",
     Trouble.UNREACHABLE: "could not be compared, which does not mean that nothing changes:",
     Trouble.REFUSED: "cannot be previewed:",
+    Trouble.GONE: "loses its directory:",
 }
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=T)")
 # Warnings come after everything that the plan itself says.

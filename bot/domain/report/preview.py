@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bot.domain.change import Subject
 from bot.domain.forge import PullRequest
-from bot.domain.markdown import code
+from bot.domain.markdown import code, remark
 from bot.domain.preview import Preview
 from bot.domain.report.folds import fitted, groups_of
 from bot.domain.report.link import NOWHERE, FullPlan
@@ -37,6 +37,7 @@ _OBJECTS_SHARE, _TABLE_SHARE = 3, 4
 _OBJECT = 300
 _CONFLICTS_SHOWN, _CONFLICTS_REST = 200, 300
 _DIGESTS_SHOWN = 12
+_PROBLEMS_SHOWN = 10
 
 Hidden = dict[Subject, tuple[str, ...]]
 """Objects whose text holds characters that cannot be seen as what they are, and their points."""
@@ -54,6 +55,7 @@ def preview_comment(
         raise ValueError(f"a comment needs room for {LEAST_LIMIT} characters, not {limit}")
     found = _hidden_characters(preview)
     head = [_title(preview), verdict(preview, len(found))]
+    head += [_problems(preview.problems)] if preview.problems else []
     note, foot = _hidden(found) if found else "", _footer(preview, full)
     room = limit - _HISTORY_ROOM - sum(len(part) + 2 for part in (*head, note, foot, marker))
     top, objects = _within(preview, room, full)
@@ -99,6 +101,14 @@ def _conflicts(preview: Preview, room: int, full: FullPlan) -> str:
     rest = len(preview.conflicts) - len(listed)
     listed += [f"- and {many(rest, 'more path')}{full.where}"] if rest else []
     return "\n".join([what, *listed, "", last])
+
+
+def _problems(problems: Sequence[str]) -> str:
+    """Directories that a pattern of the operator means, and that cannot become environments."""
+    listed = [f"- {remark(problem)}" for problem in problems[:_PROBLEMS_SHOWN]]
+    rest = len(problems) - len(listed)
+    listed += [f"- and {many(rest, 'more')}"] if rest > 0 else []
+    return "\n".join(["These directories would give no environment:", *listed])
 
 
 def _hidden_characters(preview: Preview) -> Hidden:

@@ -53,6 +53,7 @@ def _preview_text(preview: EnvironmentPreview) -> str:
             Trouble.RENDER: "does not render",
             Trouble.UNREACHABLE: "could not be compared",
             Trouble.REFUSED: "cannot be previewed",
+            Trouble.GONE: "its directory goes, its objects stay",
         }
         lead = words.get(preview.trouble, "no change") if preview.trouble else "no change, proven"
         return f"{lead}: {preview.message}" if preview.message else lead
@@ -82,6 +83,10 @@ def aggregate_status(preview: Preview, full: FullPlan = NOWHERE) -> Status:
 def _aggregate(preview: Preview) -> Status:
     if preview.conflicts:
         text = f"cannot be merged: {many(len(preview.conflicts), 'path')} in conflict"
+        return _status(AGGREGATE, StatusState.FAILURE, text)
+    if preview.problems:
+        number = many(len(preview.problems), "directory", "directories")
+        text = f"{number} would give no environment: {preview.problems[0]}"
         return _status(AGGREGATE, StatusState.FAILURE, text)
     if not preview.environments:
         return _status(AGGREGATE, StatusState.SUCCESS, "no environment is touched")

@@ -33,7 +33,7 @@ def table(previews: Sequence[EnvironmentPreview], room: int, full: FullPlan) -> 
 
 
 def cells(preview: EnvironmentPreview) -> tuple[str, ...]:
-    name = preview.environment.name
+    name = preview.environment.name + (" (new)" if preview.new else "")
     return (name, on_merge(preview), _effect(preview), _checked(preview))
 
 
@@ -67,7 +67,8 @@ def _rest_cells(previews: Sequence[EnvironmentPreview], full: FullPlan) -> tuple
     counts: Counter[Action] = Counter()
     for preview in previews:
         counts.update(preview.plan.counts() if preview.plan else {})
-    bad = sum(p.plan is None and not p.unchanged for p in previews)
+    known = (p.unchanged or p.trouble is Trouble.GONE for p in previews)
+    bad = sum(p.plan is None and not sure for p, sure in zip(previews, known, strict=True))
     sure = not bad and all(p.plan.verified for p in previews if p.plan)
     words = [tally(counts) or ("no change" if sure else "not verified")]
     words += [f"{bad} not previewed"] if bad else []
@@ -80,6 +81,8 @@ def on_merge(preview: EnvironmentPreview) -> str:
     environment, plan = preview.environment, preview.plan
     if environment.mode is Mode.OBSERVE:
         return "nothing: observe mode"
+    if preview.trouble is Trouble.GONE:
+        return "nothing: its directory goes, its objects stay"
     if preview.trouble is Trouble.RENDER:
         return "fails: it does not render"
     if preview.trouble is Trouble.REFUSED or (plan and plan.blocked):
@@ -107,6 +110,8 @@ def _when(environment: Environment, plan: Plan | None) -> str:
 
 
 def _effect(preview: EnvironmentPreview) -> str:
+    if preview.trouble is Trouble.GONE:
+        return "none"
     if preview.plan is None:
         return "no change" if preview.unchanged else "unknown"
     deletions = preview.plan.counts()[Action.DELETE]
@@ -116,6 +121,8 @@ def _effect(preview: EnvironmentPreview) -> str:
 
 
 def _checked(preview: EnvironmentPreview) -> str:
+    if preview.trouble is Trouble.GONE:
+        return "–"
     if preview.plan is None:
         return "proven" if preview.unchanged else "not compared"
     return checked(preview.plan)

@@ -31,11 +31,17 @@ def verdict(preview: Preview, hidden: int = 0) -> str:
     shown = preview.environments
     no = [_forbids(e) for e in shown if e.state is StatusState.FAILURE and e.environment.required]
     unsure = [_unsure(e) for e in shown if e.state is StatusState.ERROR]
+    no = [*_no_environment(preview.problems), *no]
     look = list(_looks(shown))
     look += [f"hidden or look-alike characters in {many(hidden, 'object')}"] if hidden else []
     lead = NO if no else UNSURE if unsure else LOOK_FIRST if look else SAFE
     reasons = [*no, *unsure, *look] or [_safe(shown)]
     return f"**{lead}:** {'; '.join(reasons[:6])}{_more(len(reasons) - 6)}."
+
+
+def _no_environment(problems: Sequence[str]) -> list[str]:
+    number = many(len(problems), "directory", "directories")
+    return [f"{number} would give no environment"] if problems else []
 
 
 def _more(count: int) -> str:
@@ -64,6 +70,9 @@ def _looks(shown: Sequence[EnvironmentPreview]) -> Iterable[str]:
     already, and in one that is only observed nothing will happen."""
     writing = [e for e in shown if e.environment.mode is Mode.DEPLOY]
     plans = {e.environment.name: e.plan for e in writing if e.plan}
+    gone = [e.environment.name for e in shown if e.trouble is Trouble.GONE]
+    if gone:
+        yield f"{_bold(gone)} {'loses its' if len(gone) == 1 else 'lose their'} directory"
     for risk, (count, names) in sorted(_risks(plans).items()):
         if risk is not Risk.NOT_APPLIED:
             yield f"{counted(risk, count)} in {_bold(names)}"
