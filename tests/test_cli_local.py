@@ -247,8 +247,14 @@ def test_a_sync_holds_the_claim_and_writes_the_ledger(directory: Path, store: Sq
     claim = partial(claimed, store, SystemClock(), "local-shop", print)
     assert run_sync(local(directory, Slow()), claim, None, as_json=False) == 0
 
-    kinds = [entry.kind for entry in store.ledger()]
-    assert kinds == ["cli.claimed", *["write.intent", "write.outcome"] * 2, "cli.released"]
+    found = {entry.kind: entry.facts for entry in store.ledger()}
+    assert [entry.kind for entry in store.ledger()] == [
+        "cli.claimed", "sync.started", "plan", *["write.intent", "write.outcome"] * 2,
+        "cli.released", "sync.ended",
+    ]  # fmt: skip
+    assert len({facts["sync"] for facts in found.values()}) == 1
+    assert found["sync.started"]["actors"][0]["by"]
+    assert (found["sync.ended"]["level"], found["sync.ended"]["written"]) == ("rolling out", 2)
     (row,) = store.queue.rows()
     assert (row.key, row.owner, row.crashes) == ("env:local-shop", None, 0)
     assert row.due_at is not None

@@ -15,7 +15,7 @@ from dataclasses import replace
 from bot.domain.change import Subject
 from bot.domain.environment import Environment
 from bot.errors import Permanent, TargetRefused, Temporary
-from bot.ports import Clock, Holder, WriteObserver
+from bot.ports import Clock, Holder, ObjectResult, WriteObserver
 from bot.targets.kubernetes.answers import Answer, refusal
 from bot.targets.kubernetes.inventory import (
     CONFIG_MAPS,
@@ -61,7 +61,7 @@ class Session:
     def open(self, contents: Contents) -> None:
         """Lock and widen in one write. `Temporary` while somebody else holds the lock."""
         self.refuse_if_locked()
-        self._write(replace(contents, lock=self._new_lock()))
+        self._write("lock", replace(contents, lock=self._new_lock()))
 
     def refuse_if_locked(self) -> None:
         lock = self._parent.lock if self._parent else None
@@ -77,27 +77,30 @@ class Session:
             assert self._contents is not None
             lock = self._contents.lock
             if lock is None or lock.until - self._clock.now() < RENEW_BELOW:
-                self._write(replace(self._contents, lock=self._new_lock()))
+                self._write("renew", replace(self._contents, lock=self._new_lock()))
 
     def close(self, contents: Contents) -> None:
         """Narrow (or keep widened, after a failure) and release in one write."""
         with self._renewing:
-            self._write(replace(contents, lock=None))
+            self._write("unlock", replace(contents, lock=None))
 
     def _new_lock(self) -> Lock:
         fence = self._holder.fence if self._holder else None
         return Lock(self._name, self._clock.now() + LOCK, fence)
 
-    def _write(self, contents: Contents) -> None:
+    def _write(self, verb: str, contents: Contents) -> None:
         subject = parent_subject(self._environment)
-        self._observer.before(subject, "inventory")
+        self._observer.before(subject, verb)
         try:
             self._parent = self._stored(contents)
         except (Temporary, Permanent) as error:
-            self._observer.after(subject, "inventory", f"failed: {error.public}")
+            self._observer.after(subject, verb, f"failed: {error.public}")
             raise
         self._contents = contents
-        self._observer.after(subject, "inventory", "written")
+        metadata = self._parent.body.get("metadata") or {}
+        uid, version = (str(metadata.get(name, "")) for name in ("uid", "resourceVersion"))
+        result = ObjectResult(subject, "written", uid=uid, version=version)
+        self._observer.after(subject, verb, "written", result)
 
     def _stored(self, contents: Contents) -> Parent:
         body = body_of(self._environment, contents, self._parent.body if self._parent else None)

@@ -64,7 +64,7 @@ class Writer:
             result = act()
         except Temporary as error:
             result = ObjectResult(subject, "failed", error.public, temporary=True)
-        self._observer.after(subject, verb, result.outcome)
+        self._observer.after(subject, verb, result.outcome, result)
         return result
 
     def _applied(self, step: Step) -> ObjectResult:
@@ -116,7 +116,7 @@ class Writer:
         else:
             left = answer.json()
             gone.append(left.get("kind") == "Status" or not _held(left))
-        return ObjectResult(step.subject, "deleted")
+        return ObjectResult(step.subject, "deleted", uid=step.uid)
 
 
 def _held(body: dict[str, Any]) -> bool:
@@ -135,7 +135,10 @@ def _result(step: Step, answer: Answer) -> ObjectResult:
         return _refused(step, refusal(answer))
     metadata = answer.json()["metadata"]
     outcome = "unchanged" if metadata["resourceVersion"] == step.version else "written"
-    return ObjectResult(step.subject, outcome, generation=metadata.get("generation"))
+    return ObjectResult(
+        step.subject, outcome, generation=metadata.get("generation"),
+        uid=str(metadata.get("uid", "")), version=str(metadata["resourceVersion"]),
+    )  # fmt: skip
 
 
 def _refused(step: Step, said: Refusal) -> ObjectResult:
