@@ -101,7 +101,11 @@ class Browser:
 
     def _entries(self, sha: str, path: str) -> Iterator[Entry]:
         arguments = ["ls-tree", "-z", "--long", sha, *(["--", path] if path else [])]
-        for line in self._run(arguments).split("\0")[:-1]:
+        try:
+            listing = self._run(arguments)
+        except GitFailed:  # a path that leads out of the tree
+            return
+        for line in listing.split("\0")[:-1]:
             facts, _, name = line.partition("\t")
             mode, _, found, size = facts.split()
             yield Entry(mode, found, name, 0 if size == "-" else int(size))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, Response, redirect, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.sandbox.forge.browse import NotThere, TooLarge
@@ -58,6 +58,9 @@ class Pages:
         self.application = self._application()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not gate.knows(environ):
+            refusal = Response("These pages are on loopback only.\n", 400, mimetype="text/plain")
+            return refusal(environ, start_response)
         return self.application(environ, start_response)
 
     def _application(self) -> Flask:
@@ -130,5 +133,5 @@ def _refused(status: int) -> Callable[[Exception], tuple[str, int]]:
 
 
 def _page(error: HTTPException) -> tuple[str, int]:
-    status = error.code or InternalServerError.code
+    status = error.code or 500
     return render_template("error.html", status=status, text=error.description or ""), status

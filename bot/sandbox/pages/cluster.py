@@ -246,7 +246,7 @@ def _understood(status: int, text: bytes) -> Body:
         raise ClusterRefused(f"The cluster answered {status} and no JSON.") from None
     if not isinstance(body, dict):
         raise ClusterRefused(f"The cluster answered {status} and no object.")
-    if status >= 400:
+    if not 200 <= status < 300:
         raise ClusterRefused(f"The cluster says: {body.get('message') or status}", status)
     return body
 

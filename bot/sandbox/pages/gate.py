@@ -9,19 +9,25 @@ one script and the one stylesheet served here.
 from __future__ import annotations
 
 import secrets
+from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, Response, request, session
 from werkzeug.exceptions import Forbidden
+from werkzeug.sansio.utils import host_is_trusted
 
 HOSTS = ["127.0.0.1", "localhost"]
 SCRIPT, STYLE = "/-/live.js", "/-/pages.css"
 MAX_FORM = 4 << 20
 
 
+def knows(environ: WSGIEnvironment) -> bool:
+    """Whether the request was sent to a name of loopback, on whatever port."""
+    return host_is_trusted(environ.get("HTTP_HOST"), HOSTS)
+
+
 def guard(app: Flask) -> None:
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),
-        TRUSTED_HOSTS=HOSTS,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
         MAX_CONTENT_LENGTH=MAX_FORM,
