@@ -240,7 +240,7 @@ class Syncs:
         which changes nothing when it is already so."""
         environment = facts.environment
         done = level == HEALTHY
-        if done and sync.cause.startswith("drift:"):
+        if done and _healed(facts.record, sync):
             progress = Progress(DeployState.HEALED, progress.text, facts.record.drifted)
         state = StatusState.SUCCESS if done else StatusState.FAILURE
         self._status(environment, sync, state, progress.text or "deployed and healthy")
@@ -323,6 +323,13 @@ def facts_of(plan: Plan) -> dict[str, object]:
         "changes": {action.value: n for action, n in sorted(plan.counts().items())},
         "objects": [f"{change.action.value} {change.subject}" for change in plan.effective],
     }  # fmt: skip
+
+
+def _healed(record: EnvironmentRecord, sync: Sync) -> bool:
+    """Whether this sync undid a drift: by itself, or because a person said so."""
+    if sync.cause.startswith("drift:"):
+        return True
+    return sync.cause.startswith("command:") and sync.written > 0 and bool(record.drifted)
 
 
 def _synced(record: EnvironmentRecord, sync: Sync) -> str | None:

@@ -190,6 +190,23 @@ def test_drift_is_told_once_and_its_end_too(world: World):
     assert "data.value" not in world.comment_on(number, "deployment")
 
 
+def test_a_command_heals_drift(world: World):
+    """`/sync` of what is deployed undoes what was done by hand, and the comment says so."""
+    number = world.opens({"dev/web.yaml": manifest("web", "2")})
+    world.merges(number)
+    world.settle()
+    world.target.objects[WEB]["data"]["value"] = "by hand"
+    world.wait(310)
+
+    world.forge.comment(world.repo, world.bob, number, "/sync dev")
+    world.settle()
+
+    assert value(world) == "2"
+    told = world.comment_on(number, "deployment")
+    assert told.splitlines()[2] == "Healed in **dev**."
+    assert "data.value" in told
+
+
 @pytest.mark.parametrize("heal", [False, True])
 def test_drift_after_a_commit_that_changed_nothing_here_is_told_where_it_was_deployed(
     tmp_path: Path, heal: bool
