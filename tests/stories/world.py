@@ -6,6 +6,7 @@ worker is stepped by hand (`settle`), so that a story decides what happens befor
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from bot.app.wiring import App
 from bot.config import read
 from bot.domain.key import Kind, kind_of
 from bot.errors import BotError, Superseded, Temporary
+from bot.ports import Target
 from bot.sandbox.forge import EmbeddedForge
 from bot.sandbox.forge.model import Comment, Role
 from bot.web.app import create_app
@@ -61,15 +63,23 @@ class World:
     """acme/shop with the environments dev and prod, and four people."""
 
     def __init__(
-        self, root: Path, *, settings: str = "", files: Mapping[str, bytes] = SHOP
+        self,
+        root: Path,
+        *,
+        settings: str = "",
+        files: Mapping[str, bytes] = SHOP,
+        target: Target | None = None,
+        clock: HandClock | None = None,
     ) -> None:
-        self.clock = HandClock()
+        """target: in the place of the one in memory."""
+        self.root, self.settings = root, settings
+        self.clock = clock or HandClock()
         self.forge = EmbeddedForge(root / "forge", self.clock)
         self.forge.start()
         self._people(files)
-        self.target = MemoryTarget()
-        self.app = self._app(root, settings)
-        self._serve()
+        self.target = target or MemoryTarget()
+        self.app = self._app()
+        self.hook = self._hook(self._serve(0))
         self.errors: list[str] = []
         assert enrol(self.app) == []
         self.settle()
@@ -88,19 +98,21 @@ class World:
         self.repo = forge.create_repository(self.acme, "shop", roles=roles)
         forge.commit_files(self.repo, "main", dict(files), "Begin", self.alice)
 
-    def _app(self, root: Path, settings: str) -> App:
+    def _app(self) -> App:
+        root = self.root
         (root / "token").write_text(self.bot.token)
         (root / "key").write_text(KEY)
         (root / "secret").write_text(SECRET)
         (root / "kubeconfig").write_text("")
-        text = self._config(root, settings or _environments("dev", "prod"))
-        app = App(read(text.encode(), "story"), "worker")
+        app = App(read(self.config_text().encode(), "story"), "worker")
         app.clock = self.clock  # type: ignore[misc,assignment]  # the world's, not the wall's
         app.targets = {"memory": self.target}  # type: ignore[misc,dict-item]
         app.store.migrate()
         return app
 
-    def _config(self, root: Path, environments: str) -> str:
+    def config_text(self) -> str:
+        """The configuration as a file would hold it."""
+        root, environments = self.root, self.settings or _environments("dev", "prod")
         return f"""
 server: {{public_url: "http://127.0.0.1:1", key: {{file: {root}/key}}}}
 store: {{url: "sqlite:///{root}/bot.db", directory: {root}/data}}
@@ -114,20 +126,36 @@ environments:
 {environments}
 """
 
-    def _serve(self) -> None:
+    def _serve(self, port: int) -> int:
         hook = Hook("hub", "hub", (SECRET.encode(),), frozenset({"acme/shop"}))
         settings = ReceiverSettings((hook,), "http://127.0.0.1:1")
         web = create_app(settings, self.app.store, self.app.catalog, self.clock)
-        self._server = make_server("127.0.0.1", 0, web, threaded=True)
+        self._server = make_server("127.0.0.1", port, web, threaded=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{self._server.server_port}/hooks/hub"
-        self.hook = self.forge.create_hook(self.repo, url, SECRET)
+        return self._server.server_port
+
+    def _hook(self, port: int) -> object:
+        url = f"http://127.0.0.1:{port}/hooks/hub"
+        return self.forge.create_hook(self.repo, url, SECRET)
 
     def close(self) -> None:
+        self._stop()
+        self.forge.stop()
+
+    def _stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self.forge.stop()
         self.app.close()
+
+    def loses_its_database(self) -> None:
+        """The bot stops, its database is removed with all that lies beside it, and it starts."""
+        self._stop()
+        for file in self.root.glob("bot.db*"):
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+        self.app = self._app()
+        self._serve(self._server.server_port)
+        assert enrol(self.app) == []
+        self.settle()
 
     # Time and work.
 
