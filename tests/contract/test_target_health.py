@@ -56,6 +56,18 @@ def test_a_rollout_past_its_deadline_has_failed(cluster: Cluster) -> None:
     reaches(cluster, "web", Level.FAILED, "ImagePullBackOff")
 
 
+def test_a_repair_is_not_failed_by_the_rollout_before_it(cluster: Cluster) -> None:
+    """Back on the image that ran before: no look after the write says that it failed."""
+    cluster.deploy(deployment(image="web:1", deadline=1))
+    reaches(cluster, "web", Level.HEALTHY)
+    cluster.deploy(deployment(image="web:missing", deadline=1))
+    reaches(cluster, "web", Level.FAILED)
+
+    cluster.deploy(deployment(image="web:1", deadline=1))
+    while (found := health(cluster, "web")).level is not Level.HEALTHY:
+        assert found.level is Level.PROGRESSING, found.reason
+
+
 def test_a_new_image_that_fails_is_seen_beside_healthy_old_pods(cluster: Cluster) -> None:
     """The old pods still serve; the rollout has failed all the same."""
     cluster.deploy(deployment(image="web:1", deadline=2))

@@ -29,6 +29,31 @@ def deployment(spec: Any = None, **status: Any) -> Any:
 EXCEEDED = condition("Progressing", "False", "ProgressDeadlineExceeded", "has timed out")
 
 
+def managed(time: str, fields: str = "f:spec", subresource: str = "") -> Any:
+    found = {"manager": "gitops-bot", "time": time, "fieldsV1": {fields: {}}}
+    return {**found, "subresource": subresource} if subresource else found
+
+
+@pytest.mark.parametrize(
+    ("entries", "level"),
+    [
+        ([managed("2026-11-23T10:00:05Z")], PROGRESSING),
+        ([managed("2026-11-23T10:00:10Z")], PROGRESSING),
+        ([managed("2026-11-23T10:00:04Z")], FAILED),
+        ([managed("2026-11-23T10:00:04Z"), managed("2026-11-23T10:00:09Z", "f:metadata")], FAILED),
+        ([managed("2026-11-23T10:00:09Z", subresource="scale")], FAILED),
+        ([], FAILED),
+    ],
+)
+def test_a_failed_rollout_of_an_earlier_spec_is_not_this_ones(entries: Any, level: Level) -> None:
+    """After a revert the controller has seen the new spec while the old failure still stands."""
+    said = {**EXCEEDED, "lastUpdateTime": "2026-11-23T10:00:05Z"}
+    live = deployment(conditions=[said], updatedReplicas=1)
+    live["metadata"]["managedFields"] = entries
+
+    assert evaluate("Deployment.apps", live, 2)[0] is level
+
+
 @pytest.mark.parametrize(
     ("live", "level", "says"),
     [

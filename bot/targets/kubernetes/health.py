@@ -62,6 +62,28 @@ _ALWAYS_OBSERVED = frozenset(
 )
 
 
+def _timed_out(live: Body) -> bool:
+    """Whether the rollout of this very spec has failed.
+
+    Back on an older ReplicaSet, the controller has seen the new spec for a moment before it takes
+    the failure of the one before it out of the conditions. A deadline is at least a second, so a
+    condition that is not younger than the spec speaks about an earlier one. Both times are the
+    cluster's own.
+    """
+    found = condition(live, "Progressing")
+    if found.get("reason") != "ProgressDeadlineExceeded":
+        return False
+    said_at = str(found.get("lastUpdateTime") or "")
+    return not said_at or said_at > _spec_written_at(live)
+
+
+def _spec_written_at(live: Body) -> str:
+    """When a manager last changed the spec, as the API server noted it; "" when it did not."""
+    entries = (live.get("metadata") or {}).get("managedFields") or ()
+    own = [e for e in entries if "f:spec" in (e.get("fieldsV1") or {}) and not e.get("subresource")]
+    return max((str(e.get("time") or "") for e in own), default="")
+
+
 def condition(live: Body, kind: str) -> Body:
     """The condition of a type, or an empty one."""
     found = (live.get("status") or {}).get("conditions") or ()
@@ -84,7 +106,7 @@ def _number(part: Body, key: str, default: int = 0) -> int:
 
 def _deployment(live: Body) -> Verdict:
     spec, status = live.get("spec") or {}, live.get("status") or {}
-    if condition(live, "Progressing").get("reason") == "ProgressDeadlineExceeded":
+    if _timed_out(live):
         return Level.FAILED, _said(live, "Progressing")
     if spec.get("paused"):
         return Level.SUSPENDED, "its rollout is paused"
