@@ -7,7 +7,6 @@ every write goes into the ledger.
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import tempfile
@@ -20,14 +19,34 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.app.local import Local
+from bot.app.operator import who
 from bot.domain.change import Plan, Subject
-from bot.domain.decide import Outcome, plan_refusal, rollout
+from bot.domain.decide import (
+    FAILED,
+    HEALTHY,
+    INCOMPLETE,
+    REFUSED,
+    ROLLING,
+    Outcome,
+    plan_refusal,
+    rollout,
+)
 from bot.domain.environment import Mode
 from bot.domain.health import Level, ObjectHealth
 from bot.domain.key import environment_key
 from bot.errors import BotError, Permanent, Temporary
-from bot.ports import Applied, Claim, Clock, Holder, Queue, Rendering, Store, WriteObserver
-from bot.reconcilers.sync import Journal
+from bot.ports import (
+    Applied,
+    Claim,
+    Clock,
+    Holder,
+    ObjectResult,
+    Queue,
+    Rendering,
+    Store,
+    WriteObserver,
+)
+from bot.reconcilers.sync import Journal, facts_of
 
 # A worker's run on an environment is over within seconds: it never waits for health in it.
 CLAIM_PATIENCE = 60.0
@@ -65,33 +84,69 @@ class Observers:
         for observer in self.all:
             observer.before(subject, verb)
 
-    def after(self, subject: Subject, verb: str, outcome: str) -> None:
+    def after(
+        self, subject: Subject, verb: str, outcome: str, result: ObjectResult | None = None
+    ) -> None:
         for observer in self.all:
-            observer.after(subject, verb, outcome)
+            observer.after(subject, verb, outcome, result)
 
 
 def apply(
-    local: Local, observer: WriteObserver, tell: Tell, holder: Holder | None = None
+    local: Local,
+    observer: WriteObserver,
+    tell: Tell,
+    journal: Journal | None = None,
 ) -> Synced:
     """Render, plan and act on that very plan. Everything a plan can say no to is a `Synced` with
-    a refusal; whatever else goes wrong is raised. holder: of the claim, where there is a store."""
+    a refusal; whatever else goes wrong is raised. journal: of the claim, where there is a store;
+    it is told what `observer` does not see."""
     environment = local.environment
     if environment.mode is Mode.OBSERVE:
         raise Permanent(
             f"{environment.name} is in observe mode: nothing is ever written to it. An operator "
             "sets `mode: deploy` in the configuration."
         )
+    note, holder = (journal.note, journal.holder) if journal else (_unrecorded, None)
     tell("rendering")
     rendering = local.render()
     revision = revision_of(local, rendering)
+    note("sync.started", revision=revision, cause="cli", actors=[who()])
     tell(f"planning {len(rendering.manifests)} objects of {revision}")
     prepared = local.prepare(rendering)
+    note("plan", target=environment.target, **facts_of(prepared.plan))
     refusal = plan_refusal(prepared.plan, commanded=True)
     if refusal:
         return Synced(prepared.plan, revision, refusal)
     tell(f"applying {len(prepared.plan.effective)} changes")
     applied = local.target.apply(environment, prepared, revision, observer, holder)
     return Synced(prepared.plan, revision, applied=applied)
+
+
+def _unrecorded(kind: str, **facts: object) -> None:
+    """Without a store there is no ledger."""
+
+
+def note_end(journal: Journal | None, synced: Synced) -> None:
+    """How it ended, for the ledger; one that was cut short is noted where that happened."""
+    if journal is not None:
+        level, text = _level(synced)
+        written = synced.applied.written if synced.applied else 0
+        journal.note("sync.ended", level=level, text=text, written=written)
+
+
+def _level(synced: Synced) -> tuple[str, str]:
+    """In the words of `EnvironmentRecord.level`, and a sentence."""
+    if synced.refusal or synced.applied is None:
+        return REFUSED, synced.refusal
+    if not synced.applied.complete:
+        return INCOMPLETE, "; ".join(f"{r.subject}: {r.error}" for r in synced.applied.failures)
+    if synced.outcome is None:
+        return ROLLING, "nobody waited for health"
+    return (
+        (HEALTHY, "")
+        if synced.outcome is Outcome.DONE
+        else (FAILED, _waiting_for([*synced.health]))
+    )
 
 
 def wait(local: Local, synced: Synced, timeout: float, tell: Tell) -> Synced:
@@ -181,12 +236,17 @@ def claimed(
     queue, owner = store.queue, f"cli:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     claim = _claim(queue, owner, environment_key(environment), tell, patience)
     sync = f"{environment}@local:{claim.fence}:cli"
-    store.record("cli.claimed", environment, {"sync": sync, "by": _who()})
+    store.record("cli.claimed", environment, {"sync": sync, **who()})
     ended = threading.Event()
     keeper = threading.Thread(target=_keep, args=(queue, claim, ended), daemon=True)
     keeper.start()
+    journal = Journal(store, _never, claim, environment, sync)
     try:
-        yield Journal(store, _never, claim, environment, sync)
+        yield journal
+    except BaseException as error:
+        text = error.public if isinstance(error, BotError) else type(error).__name__
+        journal.note("sync.ended", level=INCOMPLETE, text=text)
+        raise
     finally:
         ended.set()
         keeper.join()
@@ -220,10 +280,3 @@ def _keep(queue: Queue, claim: Claim, ended: threading.Event) -> None:
 
 def _never() -> None:
     """A person stops a sync with the keyboard, not through the queue."""
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # an account without a name
-        return str(os.getuid())

@@ -1,7 +1,8 @@
 """The commands a person types. Thin: each one calls one function of `bot.app` and shows what came.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once.
-Exit codes: 0 done (`diff`: nothing would change), 1 only `diff`: changes, 2 trouble, 130 interrupted.
+Exit codes: 0 done (`diff`: nothing would change), 1 only `diff` (changes) and `ledger verify` (bad),
+2 trouble, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from typing import Any
 import click
 
 from bot import __version__
+from bot.cli.completion import completion
+from bot.cli.deliveries import deliveries
 from bot.cli.demo import demo
+from bot.cli.ledger import ledger
 from bot.cli.local import diff, render, sync
+from bot.cli.queue import queue
 from bot.cli.service import config, serve, status, web, worker
 from bot.cli.session import Session
 from bot.errors import BotError
@@ -81,4 +86,6 @@ def main(ctx: click.Context, config_path: Path, debug: bool) -> None:
 
 
 for command in (demo, render, diff, sync, status, config, serve, web, worker):
+    main.add_command(command)
+for command in (ledger, deliveries, queue, completion):
     main.add_command(command)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bot.app.local import Local
     from bot.app.local_sync import Synced
     from bot.domain.change import Plan, Subject
-    from bot.ports import WriteObserver
+    from bot.ports import ObjectResult, WriteObserver
     from bot.reconcilers.sync import Journal
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -226,12 +226,13 @@ def run_sync(
     as_json: bool,
 ) -> int:
     """Write under the claim, wait without it, show. patience: seconds; None for not waiting."""
-    from bot.app.local_sync import apply, ran_jobs, remember_jobs, wait
+    from bot.app.local_sync import apply, note_end, ran_jobs, remember_jobs, wait
 
     with claim() as journal:
-        synced = apply(local, _observers(journal), tell, journal.holder if journal else None)
+        synced = apply(local, _observers(journal), tell, journal)
     if patience is not None and synced.applied and synced.applied.complete:
         synced = wait(local, synced, patience, tell)
+    note_end(journal, synced)
     if patience is not None and ran_jobs(synced):
         with claim() as journal:
             remember_jobs(local, _observers(journal), journal.holder if journal else None)
@@ -263,7 +264,13 @@ class Narrator:
     def before(self, subject: Subject, verb: str) -> None:
         """Nothing is worth a line before it happened."""
 
-    def after(self, subject: Subject, verb: str, outcome: str) -> None:
+    def after(
+        self,
+        subject: Subject,
+        verb: str,
+        outcome: str,
+        result: ObjectResult | None = None,  # noqa: ARG002  # for the ledger, not for the eye
+    ) -> None:
         tell(f"  {verb} {subject}: {outcome}")
 
 

@@ -186,6 +186,19 @@ class Store(Model):
     )
 
 
+class Ledger(Model):
+    key: Secret | None = Field(
+        None,
+        description="Seals the ledger; at least 32 bytes. Without it a key made from `server.key` "
+        "does, and whoever may read that can forge seals.",
+    )
+    previous: tuple[Secret, ...] = Field(
+        (),
+        description="Earlier values of `ledger.key` (or of `server.key`, while there was none): "
+        "what they sealed is still checked.",
+    )
+
+
 class GitHub(Model):
     kind: Literal["github"] = Field("github", description="Which program the forge is.")
     api_url: Url = Field(
@@ -359,6 +372,7 @@ class Settings(Model):
 
     server: Server = Field(description="The web side.")
     store: Store = Field(description="What the bot remembers.")
+    ledger: Ledger = Field(Ledger(), description="The record of everything decided and done.")
     forges: dict[Name, GitHub] = Field(
         min_length=1, description="The forges, by a name of your choice."
     )

@@ -24,22 +24,30 @@ class WriteObserver(Protocol):
     """Called around every single write to a target, from several threads."""
 
     def before(self, subject: Subject, verb: str) -> None:
-        """Raise `ClaimLost` to prevent the write. verb: create, update, delete or inventory."""
+        """Raise `ClaimLost` to prevent the write. verb: create, update or delete, and of the
+        parent object lock, renew or unlock."""
         ...
 
-    def after(self, subject: Subject, verb: str, outcome: str) -> None: ...
+    def after(
+        self, subject: Subject, verb: str, outcome: str, result: ObjectResult | None = None
+    ) -> None:
+        """result: what is known of the object after the write, for the record."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectResult:
     """What an apply did with one object: `written`, `deleted`, `unchanged`, `failed`, `skipped`.
-    generation: metadata.generation after the write."""
+    generation: metadata.generation after the write. uid, version: metadata.uid and resourceVersion
+    as the server answered; "" where it did not."""
 
     subject: Subject
     outcome: str
     error: str = ""
     generation: int | None = None
     temporary: bool = False
+    uid: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

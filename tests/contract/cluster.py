@@ -17,7 +17,7 @@ from bot.domain.change import Change, Manifest, Plan, Subject
 from bot.domain.environment import Environment, Mode
 from bot.domain.forge import RepoRef
 from bot.errors import ClaimLost
-from bot.ports import Applied, Prepared, Target
+from bot.ports import Applied, ObjectResult, Prepared, Target
 from bot.renderers.yaml import load_manifests
 from tests.contract.admin import Admin, Endpoint
 from tests.testbed.audit import AuditedRequest
@@ -88,7 +88,9 @@ class Witness:
             raise ClaimLost("another worker owns the key")
         self.announced.append((verb, subject))
 
-    def after(self, subject: Subject, verb: str, outcome: str) -> None:
+    def after(
+        self, subject: Subject, verb: str, outcome: str, result: ObjectResult | None = None
+    ) -> None:
         self.done.append((verb, subject, outcome))
 
     def verbs(self, name: str) -> list[str]:
