@@ -84,7 +84,7 @@ class Runner:
         """Wait until nothing is left to do now; timers may still run. False when time is over."""
         with self._wake:
             return self._wake.wait_for(
-                lambda: self._idle and not self._events and not self._queue, timeout
+                lambda: self._idle and not self._events, timeout
             )
 
     def _note(self, event: Event) -> None:
@@ -102,20 +102,25 @@ class Runner:
 
     def _next(self) -> tuple[int, Key] | None:
         """The next thing to look at; None at the end."""
-        with self._wake:
-            while not self._stopping:
-                self._sort_out()
-                if self._queue:
-                    item = self._queue.popleft()
-                    self._queued.discard(item)
-                    return item
+        while not self._stopping:
+            self._sort_out()
+            if self._queue:
+                item = self._queue.popleft()
+                self._queued.discard(item)
+                return item
+            with self._wake:
+                if self._events or self._stopping:
+                    continue
                 self._idle = True
                 self._wake.notify_all()
                 self._wake.wait(GLANCE if self._later else None)
-            return None
+        return None
 
     def _sort_out(self) -> None:
-        """Turn changes and timers that are due into things to look at."""
+        """Turn changes and timers that are due into things to look at.
+
+        Without our own lock: the storage calls `_note` inside its lock, and here it is read.
+        """
         while self._events:
             event = self._events.popleft()
             for number, worker in enumerate(self._workers):
@@ -165,8 +170,7 @@ class Runner:
         self._put_later(item, pause)
 
     def _put_later(self, item: tuple[int, Key], seconds: float) -> None:
-        with self._wake:
-            heapq.heappush(self._later, _Later(self._clock.now() + seconds, item))
+        heapq.heappush(self._later, _Later(self._clock.now() + seconds, item))
 
     def _write(self, who: Who, write: Write) -> None:
         options = WriteOptions(who.manager, User(who.user, who.groups))
