@@ -16,6 +16,7 @@ from bot import __version__
 from bot.cli.completion import completion
 from bot.cli.deliveries import deliveries
 from bot.cli.demo import demo
+from bot.cli.inventory import inventory
 from bot.cli.ledger import ledger
 from bot.cli.local import diff, render, sync
 from bot.cli.queue import queue
@@ -87,5 +88,5 @@ def main(ctx: click.Context, config_path: Path, debug: bool) -> None:
 
 for command in (demo, render, diff, sync, status, config, serve, web, worker):
     main.add_command(command)
-for command in (ledger, deliveries, queue, completion):
+for command in (ledger, deliveries, queue, inventory, completion):
     main.add_command(command)

@@ -10,7 +10,17 @@ from __future__ import annotations
 from bot.ports.forge import Clock, Forge
 from bot.ports.source import Entry, EntryKind, Git, Merge, Reads, Renderer, Rendering, Tree
 from bot.ports.store import Store
-from bot.ports.target import Applied, ObjectResult, Owned, Prepared, Target, WriteObserver
+from bot.ports.target import (
+    Applied,
+    Inventory,
+    Member,
+    ObjectResult,
+    Owned,
+    ParentState,
+    Prepared,
+    Target,
+    WriteObserver,
+)
 from bot.ports.work import (
     POISON,
     Claim,
@@ -35,10 +45,13 @@ __all__ = [
     "Forge",
     "Git",
     "Holder",
+    "Inventory",
     "Leasing",
+    "Member",
     "Merge",
     "ObjectResult",
     "Owned",
+    "ParentState",
     "Prepared",
     "Queue",
     "QueueStats",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.change import Manifest, Plan, Subject
 from bot.domain.check import Check
 from bot.domain.environment import Environment
-from bot.domain.health import ObjectHealth
+from bot.domain.health import Level, ObjectHealth
 from bot.ports.work import Holder
 
 
@@ -84,6 +85,60 @@ class Owned:
     identity: str
 
 
+class ParentState(StrEnum):
+    """What stands where the parent object should. FOREIGN: something of somebody else's."""
+
+    SOUND = "sound"
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One object that an environment owns, or that carries its member label.
+
+    owned: the parent object lists it. level, reason: its health. label: `own`, `none`,
+    `another's`, `gone`, or `unread`. doubt: why it is not provably the environment's, "" if it is.
+    """
+
+    subject: Subject
+    owned: bool
+    level: Level
+    reason: str
+    label: str
+    doubt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What belongs to an environment, looked for in the target itself.
+
+    problem: what is wrong with the parent object. revision, identity: what it says, as far as it
+    can be read; cluster: the identity of the cluster that answers. unread: kinds of which nothing
+    is known. version: of the parent object, "" when there is none.
+    """
+
+    state: ParentState
+    problem: str
+    revision: str | None
+    identity: str
+    cluster: str
+    members: tuple[Member, ...]
+    unread: tuple[str, ...]
+    version: str = ""
+
+    @property
+    def owned(self) -> frozenset[Subject]:
+        return frozenset(m.subject for m in self.members if m.owned)
+
+    @property
+    def rebuilt(self) -> frozenset[Subject]:
+        """What a rebuilt parent object lists: what it says, if it is sound, and all that is
+        provably the environment's."""
+        return self.owned | frozenset(m.subject for m in self.members if not m.doubt)
+
+
 class Target(Protocol):
     """Where environments run. One instance serves all environments of one target."""
 
@@ -136,6 +191,24 @@ class Target(Protocol):
         With an observer, a Job that has just succeeded is written down in the inventory, so that
         it is not run again when its object is gone.
         """
+        ...
+
+    def inventory(self, environment: Environment) -> Inventory:
+        """Everything that the parent object lists or that carries the member label. Reads only,
+        and only metadata of what is merely labelled."""
+        ...
+
+    def rebuild(
+        self,
+        environment: Environment,
+        inventory: Inventory,
+        revision: str | None,
+        observer: WriteObserver,
+        holder: Holder | None = None,
+    ) -> None:
+        """Write the parent object so that it lists `inventory.rebuilt`; nothing else is touched.
+        revision: where the parent object does not say. `Temporary` when it has changed since
+        `inventory` was made, `Permanent` for what is not provably the environment's."""
         ...
 
     def check(self, environment: Environment) -> list[Check]: ...

@@ -11,7 +11,7 @@ from bot.domain.check import Check
 from bot.domain.environment import Environment, Mode
 from bot.domain.health import ObjectHealth
 from bot.errors import Permanent, Temporary
-from bot.ports import Applied, Clock, Holder, Owned, Prepared, WriteObserver
+from bot.ports import Applied, Clock, Holder, Inventory, Owned, Prepared, WriteObserver
 from bot.targets.kubernetes.apply import Applier
 from bot.targets.kubernetes.check import Checker
 from bot.targets.kubernetes.client import Connection
@@ -21,6 +21,7 @@ from bot.targets.kubernetes.inventory import Contents, Parent, read_parent
 from bot.targets.kubernetes.jobs import SUCCEEDED
 from bot.targets.kubernetes.lanes import Lane, Lanes
 from bot.targets.kubernetes.plan import Planner, PreparedPlan
+from bot.targets.kubernetes.recovery import Recovery
 from bot.targets.kubernetes.rollout import Rollout
 from bot.targets.kubernetes.session import Session
 from bot.targets.kubernetes.verbs import ApplyClient, PreviewClient
@@ -71,9 +72,7 @@ class KubernetesTarget:
         if not isinstance(prepared, PreparedPlan):
             raise Permanent("This plan was not made by a Kubernetes target.")
         applier = Applier(self._writing, self._write_discovery, self._clock, self._sleep)
-        return self._named(
-            lambda: applier.apply(environment, prepared, revision, observer, holder)
-        )
+        return self._named(lambda: applier.apply(environment, prepared, revision, observer, holder))
 
     def owned(self, environment: Environment) -> Owned | None:
         """See `ports.Target.owned`."""
@@ -107,14 +106,27 @@ class KubernetesTarget:
         if jobs == parent.jobs:
             return
         contents = Contents(parent.subjects, parent.revision, parent.identity, None, jobs)
-        session = Session(
-            self._writing, environment, parent, observer, self._clock, holder=holder
-        )
+        session = Session(self._writing, environment, parent, observer, self._clock, holder=holder)
         try:
             session.refuse_if_locked()
             session.close(contents)
         except Temporary:
             return  # seen again at the next look
+
+    def inventory(self, environment: Environment) -> Inventory:
+        """See `ports.Target.inventory`."""
+        return self._named(lambda: self._recovery().inventory(environment))
+
+    def rebuild(
+        self, environment: Environment, inventory: Inventory, revision: str | None,
+        observer: WriteObserver, holder: Holder | None = None,
+    ) -> None:  # fmt: skip
+        """See `ports.Target.rebuild`."""
+        rebuild = self._recovery().rebuild
+        self._named(lambda: rebuild(environment, inventory, revision, observer, holder))
+
+    def _recovery(self) -> Recovery:
+        return Recovery(self._writing, self._write_discovery, self._clock)
 
     def check(self, environment: Environment) -> list[Check]:
         """See `ports.Target.check`."""
