@@ -63,6 +63,8 @@ def supervise(config: str, checkpoint: Callable[[], object]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    # The children read the configuration again; each one also sees by itself that it changed.
+    signal.signal(signal.SIGHUP, lambda *_: _pass_on(children, signal.SIGHUP))
     next_checkpoint = time.monotonic() + CHECKPOINT_EVERY
     while not stop.wait(0.2):
         for child in children:
@@ -73,6 +75,12 @@ def supervise(config: str, checkpoint: Callable[[], object]) -> int:
     _end(children)
     checkpoint()
     return 0
+
+
+def _pass_on(children: list[Child], number: signal.Signals) -> None:
+    for child in children:
+        if child.process and child.ended() is None:
+            child.process.send_signal(number)
 
 
 def _keep(child: Child) -> None:

@@ -122,6 +122,14 @@ class App:
         seen = {record.name: record.last_at for record in self.store.hooks()}
         return max((seen.get(hook, 0.0) for hook in hooks), default=None)
 
+    def renewed(self, settings: Settings) -> App:
+        """The same process with other settings: store and clock stay, all else is made anew. This
+        one can be used on by what is under way."""
+        new = App(settings, self.role)
+        for name in ("store", "clock"):
+            vars(new)[name] = getattr(self, name)
+        return new
+
     def close(self) -> None:
         """End what was built: database connections and long-lived git processes."""
         built = vars(self)

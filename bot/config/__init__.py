@@ -14,7 +14,7 @@ from bot.config.secret import Secret
 from bot.config.source import MAX_BYTES, Document, dotted, parse
 from bot.errors import ConfigInvalid, Fault
 
-__all__ = ["Secret", "Settings", "load", "read"]
+__all__ = ["Secret", "Settings", "load", "read", "text_of"]
 
 
 def load(path: Path, *, secrets: bool = True) -> Settings:
@@ -23,13 +23,17 @@ def load(path: Path, *, secrets: bool = True) -> Settings:
     secrets: also read each secret, so that a missing or short one stops the start and not the
     first delivery. Commands that need none leave it out.
     """
+    return read(text_of(path), str(path), secrets=secrets)
+
+
+def text_of(path: Path) -> bytes:
+    """The bytes of a configuration file, as far as they are looked at."""
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigInvalid(str(path), (Fault("(file)", f"cannot be read: {reason}"),)) from error
-    return read(text, str(path), secrets=secrets)
 
 
 def read(text: bytes, source: str, *, secrets: bool = True) -> Settings:

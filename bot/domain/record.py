@@ -6,7 +6,7 @@ truth (architecture, section 7). Times are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -185,7 +185,8 @@ class Bound:
 class Enrolment:
     """A repository the bot works for. `id` was read from the forge when it was enrolled; the
     same name under another id is another repository and is not served. missed_at: when a poll
-    found what no delivery had told."""
+    found what no delivery had told. heads, pulls: branch and number of each open pull request →
+    the head that the last poll saw."""
 
     repo: RepoRef
     full_name: str
@@ -193,6 +194,7 @@ class Enrolment:
     polled_at: float = 0.0
     heads: dict[str, str] = field(default_factory=dict)
     missed_at: float = 0.0
+    pulls: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,14 @@ class ConfigState:
     error: str = ""
     pending: tuple[str, ...] = ()
     seen_at: float = 0.0
+
+
+# Six heartbeats of a process; one that is silent for longer has ended.
+SILENT = 60.0
+
+
+def alive(states: Iterable[ConfigState], now: float) -> list[ConfigState]:
+    return [state for state in states if now - state.seen_at < SILENT]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from bot.domain.record import ConfigState, HookRecord
 from bot.store import documents
@@ -38,8 +38,17 @@ def _records(connection: Connection) -> list[HookRecord]:
 
 def config_states(connection: Connection) -> list[ConfigState]:
     """Newest first."""
-    ordered = select(process.c.record).order_by(process.c.seen_at.desc(), process.c.id)
-    return [documents.load(ConfigState, document) for document in connection.scalars(ordered)]
+    columns = select(process.c.seen_at, process.c.record)
+    ordered = columns.order_by(process.c.seen_at.desc(), process.c.id)
+    return [
+        replace(documents.load(ConfigState, document), seen_at=seen)
+        for seen, document in connection.execute(ordered)
+    ]
+
+
+def touch_config_state(connection: Connection, id: str, now: float) -> None:  # noqa: A002
+    """The process is still there, whatever its state is."""
+    connection.execute(update(process).where(process.c.id == id).values(seen_at=now))
 
 
 def put_config_state(connection: Connection, state: ConfigState) -> None:

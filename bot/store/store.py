@@ -204,6 +204,10 @@ class SqlStore:
         with self._database.read() as connection:
             return operations.config_states(connection)
 
+    def touch_config_state(self, id: str) -> None:  # noqa: A002
+        with self._database.write() as connection:
+            operations.touch_config_state(connection, id, self._clock.now())
+
     def put_config_state(self, record: ConfigState) -> None:
         with self._database.write() as connection:
             seen = replace(record, seen_at=self._clock.now())

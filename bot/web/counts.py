@@ -10,7 +10,10 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from threading import Lock
 from typing import Any
+
+from bot.domain.record import HookRecord
 
 
 class Outcome(StrEnum):
@@ -23,16 +26,41 @@ class Outcome(StrEnum):
     FAILED = "failed"  # could not be stored: ours
 
 
+class Refusals:
+    """Refused deliveries of this process that are not written down yet. Strangers cause them, so
+    they are kept here and stored together, now and then."""
+
+    def __init__(self) -> None:
+        self._new: dict[str, HookRecord] = {}
+        self._lock = Lock()
+
+    def note(self, hook: str, now: float, reason: str) -> None:
+        with self._lock:
+            before = self._new.get(hook)
+            count = before.refused if before else 0
+            self._new[hook] = HookRecord(hook, 0.0, count + 1, now, reason[:200])
+
+    def take(self) -> list[HookRecord]:
+        """What has come since the last call."""
+        with self._lock:
+            taken, self._new = list(self._new.values()), {}
+        return taken
+
+
 _PATIENCE = 0.1  # seconds; a child killed inside the lock must not stop the others
 
 
 class Counts:
     """Deliveries by hook and outcome. `Counts(names)` before the fork, `count` after it."""
 
-    def __init__(self, hooks: Iterable[str]) -> None:
+    def __init__(self, hooks: Iterable[str], before: Counts | None = None) -> None:
+        """before: counts of an earlier configuration, taken over for hooks that are still there."""
         pairs = [(hook, outcome) for hook in hooks for outcome in Outcome]
         self._slots = {pair: slot for slot, pair in enumerate(pairs)}
         self._cells = multiprocessing.get_context("fork").Array("Q", max(len(pairs), 1))
+        for hook, outcome, number in before or ():
+            if (hook, outcome) in self._slots:
+                self._cells[self._slots[hook, outcome]] = number
 
     def count(self, hook: str, outcome: Outcome) -> None:
         """Add one. Hooks that are not configured are not counted: strangers choose the name."""

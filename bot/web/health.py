@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask, Response
 
 from bot.domain.catalog import Catalog
+from bot.domain.record import alive
 from bot.errors import BotError, Unusable
-from bot.ports import Store
+from bot.ports import Clock, Store
 from bot.web.answers import answer, document
 from bot.web.settings import ReceiverSettings
 
@@ -23,6 +25,7 @@ class Health:
     settings: ReceiverSettings
     store: Store
     catalog: Callable[[], Catalog]
+    clock: Clock
 
     def register(self, app: Flask) -> None:
         app.add_url_rule("/healthz", "healthz", self.alive)
@@ -46,7 +49,24 @@ class Health:
             "environments": len(self.catalog().environments),
             "enrolled": enrolled,
         }
-        return document(200, {"status": "ready", "store": about, "config": config})
+        said: dict[str, Any] = {"status": "ready", "store": about, "config": config}
+        if reload := self._reload():
+            said["reload"] = reload
+        return document(200, said)
+
+    def _reload(self) -> list[dict[str, Any]]:
+        """With which configuration the processes work. One that is refused keeps the bot ready:
+        it works on with what it has."""
+        return [
+            {
+                "process": state.role,
+                "loaded_at": state.loaded_at,
+                "ok": not state.error,
+                **({"error": state.error} if state.error else {}),
+                **({"needs_restart": list(state.pending)} if state.pending else {}),
+            }
+            for state in alive(self.store.config_states(), self.clock.now())
+        ]
 
     def _about(self) -> dict[str, str]:
         """Engine, library version and schema; where the file lies stays inside."""

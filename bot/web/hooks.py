@@ -26,7 +26,7 @@ from bot.forges.signature import verify_sha256
 from bot.ports import Clock
 from bot.web.answers import answer
 from bot.web.body import read_body
-from bot.web.counts import Counts, Outcome
+from bot.web.counts import Counts, Outcome, Refusals
 from bot.web.intake import Answer, Intake
 from bot.web.settings import Hook, ReceiverSettings
 
@@ -70,6 +70,7 @@ class Receiver:
     intake: Intake
     clock: Clock
     counts: Counts
+    refusals: Refusals
 
     def register(self, app: Flask) -> None:
         app.add_url_rule("/hooks/<name>", "hooks", self.receive, methods=["POST"])
@@ -81,6 +82,8 @@ class Receiver:
             given = self._take(hook, self._verified(hook, request))
         except BadDelivery as error:
             self.counts.count(name, Outcome.REFUSED)
+            if self.settings.hook(name) is not None:  # strangers choose other names
+                self.refusals.note(name, self.clock.now(), error.public)
             _log.info("delivery refused", hook=name, status=error.status, reason=error.public)
             return answer(error.status, "refused", error.public)
         self.counts.count(name, given.outcome)

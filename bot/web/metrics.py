@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from bot.domain.catalog import Catalog
 from bot.domain.health import Level
-from bot.domain.record import EnvironmentRecord
+from bot.domain.record import EnvironmentRecord, alive
 from bot.ports import Clock, Store
 from bot.web.counts import Counts
 
@@ -108,6 +108,38 @@ class Metrics(Collector):
             gone.add_metric([environment.name], float(environment.name not in catalog.by_name))
         yield from (deployed, drifted, healthy, gone)
         yield self._problems(catalog)
+        yield from self._configuration()
+        yield self._hooks()
+
+    def _configuration(self) -> Iterator[Metric]:
+        """Of every process that lives, by what it does."""
+        good = GaugeMetricFamily(
+            "gitops_bot_config_reload_success",
+            "1 if the configuration file is in use, 0 if it was refused and an older one is kept.",
+            labels=["process"],
+        )
+        loaded = GaugeMetricFamily(
+            "gitops_bot_config_loaded_timestamp_seconds",
+            "When the configuration in use was read.",
+            labels=["process"],
+        )
+        for state in alive(self.store.config_states(), self.clock.now()):
+            good.add_metric([state.role], float(not state.error))
+            loaded.add_metric([state.role], state.loaded_at)
+        yield from (good, loaded)
+
+    def _hooks(self) -> Metric:
+        """Only of hooks that are configured: their names are the operator's."""
+        family = GaugeMetricFamily(
+            "gitops_bot_hook_last_delivery_timestamp_seconds",
+            "When a hook's newest delivery was taken.",
+            labels=["hook"],
+        )
+        known = {hook for hook, _, _ in self.counts}
+        for record in self.store.hooks():
+            if record.name in known and record.last_at:
+                family.add_metric([record.name], record.last_at)
+        return family
 
     def _problems(self, catalog: Catalog) -> Metric:
         """By forge, repository id and branch: a directory's name is a stranger's."""

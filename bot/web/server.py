@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
 # Forges send about a dozen short headers. Everything here errs to the narrow side.
 LIMITS: dict[str, Any] = {
@@ -35,9 +36,15 @@ LIMITS: dict[str, Any] = {
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    def __init__(self, build: Callable[[], Flask], options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        build: Callable[[], Flask],
+        options: dict[str, Any],
+        again: Callable[[], dict[str, Any] | None] | None,
+    ) -> None:
         self._build = build
         self._options = options
+        self._again = again
         super().__init__()
 
     def load_config(self) -> None:
@@ -47,6 +54,27 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load(self) -> Flask:
         return self._build()
 
+    def run(self) -> None:
+        try:
+            _Arbiter(self).run()
+        except RuntimeError as error:  # an option that gunicorn cannot use
+            raise SystemExit(f"Error: {error}") from error
+
+    def wants_reload(self) -> bool:
+        """Ask for new options; without any, the processes that run are kept."""
+        new = self._again() if self._again else None
+        self._options |= new or {}
+        return new is not None
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """SIGHUP begins new processes only when there is something new for them. The old ones stop
+    taking connections and finish what they have; the socket stays open all the time."""
+
+    def handle_hup(self) -> None:
+        if self.app.wants_reload():
+            self.reload()
+
 
 def run_web(
     build: Callable[[], Flask],
@@ -55,15 +83,17 @@ def run_web(
     workers: int = 1,
     threads: int = 8,
     ready: Callable[[], None] | None = None,
+    again: Callable[[], dict[str, Any] | None] | None = None,
 ) -> None:
     """Serve until SIGTERM (finishes what is under way) or SIGINT. Does not return: gunicorn
     leaves by `SystemExit`, 0 after a clean stop.
 
     build: makes the application; called once in each child process, after the fork. bind:
     `address:port` or `unix:path`. threads: of each process. ready: called in the parent once it
-    listens.
+    listens. again: called there on SIGHUP; gives the options that changed (`workers`, `threads`)
+    to begin new child processes, or None to change nothing.
     """
     options = {**LIMITS, "bind": bind, "workers": workers, "threads": threads}
     if ready is not None:
         options["when_ready"] = lambda _arbiter: ready()
-    _Server(build, options).run()
+    _Server(build, options, again).run()
