@@ -146,7 +146,7 @@ def _heals_drift(browser: Browser) -> None:
     browser.type("body", "/sync prod")
     browser.button("Comment")
     browser.until_seen("Healed in prod", "#conversation")
-    browser.until_seen("👍 1", "#conversation")
+    browser.until("the reaction", lambda: "+1" in browser.text(".reactions"))
     browser.picture("4-healed")
     browser.open(WEB)
     assert browser.one("[name=replicas]").get_attribute("value") == before

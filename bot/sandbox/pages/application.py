@@ -92,6 +92,7 @@ class Pages:
         return {
             "me": self._desk.me,
             "people": self._desk.people,
+            "here": _here(),
             "token": gate.token,
             "has_cluster": self._cluster is not None,
             "script": gate.SCRIPT,
@@ -109,6 +110,13 @@ class Pages:
         """Be somebody else from now on, and go on where you were."""
         self._desk.choose(request.form.get("person", ""))
         return redirect(_local(request.form.get("next", "/")), 303)
+
+
+def _here() -> str:
+    """The page somebody is on; after a form, the one that held it."""
+    if request.method in ("GET", "HEAD"):
+        return request.full_path if request.query_string else request.path
+    return _local(urlsplit(request.referrer or "/").path)
 
 
 def _local(path: str) -> str:

@@ -22,10 +22,8 @@ _SUMMARIES = {
     "failure": "Some checks were not successful",
     "pending": "Some checks have not completed yet",
 }
-_REACTIONS = {
-    "+1": "👍", "-1": "👎", "laugh": "😄", "confused": "😕", "heart": "❤️", "hooray": "🎉",
-    "rocket": "🚀", "eyes": "👀",
-}  # fmt: skip
+# In words, because not every machine has a font with pictures.
+_REACTIONS = {"+1": "+1", "-1": "−1", "eyes": "seen"}
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -38,7 +36,7 @@ def teach(app: Flask, now: Callable[[], float]) -> None:
         "icon": lambda state: _STATES.get(state, ("idle", "·"))[1],
         "tone": lambda state: _STATES.get(state, ("idle", "·"))[0],
         "summary": lambda state: _SUMMARIES.get(state, state),
-        "emoji": lambda content: _REACTIONS.get(content, content),
+        "reaction": lambda content: _REACTIONS.get(content, content),
         "hue": lambda user: f"hue-{user.id % HUES}",
         "markdown": rendered,
         "diff_class": diff_class,

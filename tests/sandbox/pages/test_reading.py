@@ -106,7 +106,7 @@ def test_a_pull_request_tells_everything(world: World):
 
     assert "<strong>we</strong>" in page
     assert "<table>" in page
-    assert "👍 1" in page
+    assert 'title="1 times +1"' in page
     assert "All checks have passed" in page
     assert "https://example.com/plan" in page
     assert '<span class="add">+data: {x: &#39;1&#39;}' in visitor.page(

@@ -233,3 +233,28 @@ def test_a_person_is_one_of_those_offered(world: World):
         answer = visitor.post("/-/person", person="bob", next=away)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert visitor.post("/-/person", person="bob", next=SHOP).headers["Location"] == SHOP
+
+
+def test_after_a_refusal_one_is_somebody_else_on_the_page_before(heard: World):
+    """The refused form's page is where the choice of another person leads back to."""
+    number = heard.pull()
+    visitor = heard.visitor("carol")
+    visitor.headers["Referer"] = f"{heard.forge.url}{SHOP}/pull/{number}"
+
+    answer = visitor.post(f"{SHOP}/pull/{number}/merge", head="x", method="merge")
+
+    assert answer.status_code == 403
+    assert f'name="next" value="{SHOP}/pull/{number}"' in answer.text
+    assert "Choose another person" in answer.text
+
+
+def test_the_merge_stands_where_it_happened(heard: World):
+    """What was said before it comes before it, what was said after it after."""
+    number = heard.pull()
+    heard.forge.comment(heard.shop, heard.bob, number, "please")
+    heard.forge.merge_pull_request(heard.shop, number, heard.alice)
+    heard.forge.comment(heard.shop, heard.bob, number, "thanks")
+    page = heard.visitor().page(f"{SHOP}/pull/{number}")
+
+    assert page.index("please") < page.index("merged this as") < page.index("thanks")
+    assert "alice</strong> merged" in page
