@@ -44,9 +44,9 @@ Answer = Callable[[Incoming], Reply]
 class Server:
     """Binds at once, so that its address is known; answers from `start` to `stop`."""
 
-    def __init__(self, port: int, context: ssl.SSLContext, answer: Answer) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
         try:
-            self._listener = _Listener(("127.0.0.1", port), context, answer)
+            self._listener = _Listener(("127.0.0.1", port), context)
         except OSError as error:
             raise _no_port(port, error) from error
         self.port: int = self._listener.server_address[1]
@@ -56,7 +56,8 @@ class Server:
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, answer: Answer) -> None:
+        self._listener.answer = answer
         self._thread = threading.Thread(
             target=self._listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True,
             name="cluster",
@@ -86,9 +87,10 @@ class _Listener(ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], context: ssl.SSLContext, answer: Answer) -> None:
+    answer: Answer
+
+    def __init__(self, address: tuple[str, int], context: ssl.SSLContext) -> None:
         self.context = context
-        self.answer = answer
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(address, _Connection)

@@ -87,6 +87,16 @@ class Storage:
         """The number of the last change."""
         return self._version
 
+    @property
+    def oldest(self) -> int:
+        """The oldest version from which changes are still known."""
+        return self._oldest
+
+    @property
+    def closed(self) -> bool:
+        """Whether the cluster has stopped."""
+        return self._closed
+
     # Reading.
 
     def get(self, key: Key) -> Object | None:

@@ -32,10 +32,7 @@ from bot.sandbox.cluster.model import (
     unsupported,
 )
 from bot.sandbox.cluster.ownership import updated
-try:
-    from bot.sandbox.cluster.patches import APPLY, STRATEGIC, patched
-except ImportError:  # until it is there
-    APPLY, STRATEGIC, patched = "application/apply-patch+yaml", "application/strategic-merge-patch+json", None
+from bot.sandbox.cluster.patches import APPLY, STRATEGIC, patched
 from bot.sandbox.cluster.registry import Registry
 from bot.sandbox.cluster.scale import scale_of, scaled
 from bot.sandbox.cluster.storage import Storage
@@ -235,7 +232,9 @@ def _check_applied(at: Address, config: Any) -> None:
 
 
 def _no_strategic() -> StatusError:
-    accepted = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+    accepted = (
+        "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+    )
     message = (
         "the body of the request was in an unknown format - accepted media types include: "
         f"{accepted}"

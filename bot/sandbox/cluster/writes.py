@@ -13,12 +13,7 @@ import orjson
 
 from bot.ports import Clock
 from bot.sandbox.cluster import metadata as meta
-try:
-    from bot.sandbox.cluster import validation
-except ImportError:  # until it is there
-    class validation:
-        prepared = staticmethod(lambda new, old, at: new)
-        check = staticmethod(lambda new, old, at: None)
+from bot.sandbox.cluster import validation
 from bot.sandbox.cluster.fieldset import FieldSet
 from bot.sandbox.cluster.kinds import NEEDS_VERSION, Kinds, key_of
 from bot.sandbox.cluster.model import (
@@ -38,7 +33,9 @@ from bot.sandbox.cluster.model import (
 from bot.sandbox.cluster.ownership import settled
 from bot.sandbox.cluster.storage import Storage
 
-MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+MODIFIED = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
 IMMUTABLE = "Invalid value: {}: field is immutable"
 # A generated name that is taken is tried anew this often, as the real server does.
 TRIES = 8
@@ -85,9 +82,7 @@ class Writes:
         stored = body if write.dry_run else self.storage.create(key_of(at), body)
         return Answer(stored, created=True)
 
-    def update(
-        self, at: Address, make: Callable[[Object], Object], write: WriteOptions
-    ) -> Answer:
+    def update(self, at: Address, make: Callable[[Object], Object], write: WriteOptions) -> Answer:
         """Replace an object by what `make` makes of the live one."""
         live = self.storage.get(key_of(at))
         if live is None:
