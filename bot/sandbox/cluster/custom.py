@@ -60,7 +60,7 @@ def _joined(place: str, name: str) -> str:
 
 
 def with_defaults(value: Any, schema: Schema) -> Any:
-    """The value with the schema's defaults. A null gives way to a default unless it is allowed."""
+    """The value with the schema's defaults. A null that is not allowed is as if it were not there."""
     if schema.typed:
         return value
     if isinstance(value, dict) and schema.map:
@@ -74,8 +74,9 @@ def _object_with_defaults(value: Json, schema: Schema) -> Json:
     assert schema.map is not None
     out = dict(value)
     for name, known in schema.map.properties.items():
-        absent = name not in out or (out[name] is None and not known.schema.nullable)
-        if absent and known.default is not None:
+        if name in out and out[name] is None and not known.schema.nullable:
+            del out[name]
+        if name not in out and known.default is not None:
             out[name] = copy.deepcopy(known.default)
     for name, inner in out.items():
         below = schema.child(name)

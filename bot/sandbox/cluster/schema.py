@@ -106,6 +106,11 @@ class Schema:
         body = (found.get("schema") or {}).get("openAPIV3Schema") or {_PRESERVE: True}
         return _Custom().root(body)
 
+    @staticmethod
+    def of_node(body: Json) -> Schema:
+        """Schema of one node of a structural schema, such as a branch of `anyOf`."""
+        return _Custom().child(body)
+
 
 class Schemas:
     """The schemas of the built-in kinds."""

@@ -237,7 +237,7 @@ def _quota_name(faults: Faults, field: str, name: str) -> None:
 _LIMIT_TYPES = ("Pod", "Container", "PersistentVolumeClaim")
 
 
-def limit_range(faults: Faults, new: Json, old: Json | None) -> None:
+def limit_range(faults: Faults, new: Json, _old: Json | None) -> None:
     for at, item in enumerate(new["spec"].get("limits") or ()):
         field = f"spec.limits[{at}]"
         kind = item.get("type") or ""

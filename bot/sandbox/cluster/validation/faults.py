@@ -49,7 +49,12 @@ class Faults:
             self.invalid(field, value, detail)
 
     def unsupported(self, field: str, value: Any, allowed: Iterable[str]) -> None:
-        listed = ", ".join(f'"{each}"' for each in sorted(allowed))
+        """The allowed words are told in the order of the alphabet."""
+        self.choice(field, value, sorted(allowed))
+
+    def choice(self, field: str, value: Any, allowed: Iterable[str]) -> None:
+        """The allowed words are told in this order."""
+        listed = ", ".join(f'"{each}"' for each in allowed)
         self._add("NotSupported", field, "Unsupported value", shown(value),
                   f"supported values: {listed}")  # fmt: skip
 
