@@ -142,8 +142,12 @@ def whole(body: dict[str, Any], sign: str) -> str:
 
 
 def unified(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Changed lines with three lines of context; each hunk headed by its fields' parents."""
-    before, after = yaml_lines(old), yaml_lines(new)
+    """Changed lines with three lines of context; each hunk headed by its fields' parents.
+
+    Name and namespace are no context: the heading says them, and without them the same change in
+    several environments is the same text.
+    """
+    before, after = yaml_lines(_unnamed(old)), yaml_lines(_unnamed(new))
     steps = list(_steps([line.text for line in before], [line.text for line in after]))
     kept = _near_changes(steps)
     shown: list[str] = []
@@ -154,6 +158,14 @@ def unified(old: dict[str, Any], new: dict[str, Any]) -> str:
         shown += [" " + lines[parent].text for parent in _parents(lines, at)]
         shown += [_step_text(step, before, after) for step in steps[start:end]]
     return "\n".join(shown)
+
+
+def _unnamed(body: dict[str, Any]) -> dict[str, Any]:
+    metadata = body.get("metadata") or {}
+    rest = {k: v for k, v in metadata.items() if k not in ("name", "namespace")}
+    if rest:
+        return {**body, "metadata": rest}
+    return {k: v for k, v in body.items() if k != "metadata"}
 
 
 DiffStep = tuple[str, int | None, int | None]
