@@ -32,7 +32,7 @@ def main() -> int:
         return 1
     definitions = fetch(json.loads((Path(folder) / "control-plane.json").read_text()))
     add_go_flags(definitions)
-    text = json.dumps(definitions, sort_keys=True, separators=(",", ":")).encode()
+    text = json.dumps(dict(sorted(definitions.items())), separators=(",", ":")).encode()
     TARGET.write_bytes(gzip.compress(text, mtime=0))
     print(f"{len(definitions)} definitions, {TARGET.stat().st_size} bytes")
     return 0
@@ -71,10 +71,14 @@ def add_go_flags(definitions: dict[str, Any]) -> None:
     )  # fmt: skip
     if done.returncode != 0:
         raise TestbedError(f"the Go types cannot be read:\n{done.stderr[-2000:]}")
-    flags = json.loads(done.stdout)
+    fields = json.loads(done.stdout)
     for name, body in definitions.items():
-        for field, schema in body.get("properties", {}).items():
-            schema["x-go"] = flags[name][field]
+        known = body.get("properties")
+        if known:
+            # In the order of the Go struct, which is the order of the server's answers.
+            body["properties"] = {
+                field: {**known[field], "x-go": flags} for field, flags in fields[name]
+            }
 
 
 if __name__ == "__main__":

@@ -87,9 +87,18 @@ def _check_common(
     if container.get("imagePullPolicy") not in _PULL:
         faults.unsupported(f"{field}.imagePullPolicy", container.get("imagePullPolicy"), _PULL)
     check_resources(faults, f"{field}.resources", container.get("resources") or {})
+    for each in container.get("resizePolicy") or ():
+        _check_resize(faults, f"{field}.resizePolicy", each)
     if container.get("restartPolicy") not in (None, *_RESTART):
         faults.unsupported(f"{field}.restartPolicy", container["restartPolicy"], _RESTART)
     _check_security(faults, f"{field}.securityContext", container.get("securityContext") or {})
+
+
+def _check_resize(faults: Faults, field: str, each: Json) -> None:
+    for name, allowed in (("resourceName", ("cpu", "memory")),
+                          ("restartPolicy", ("NotRequired", "RestartContainer"))):  # fmt: skip
+        if each.get(name) not in allowed:
+            faults.unsupported(field, each.get(name), allowed)
 
 
 def _check_ports(faults: Faults, field: str, container: Json, *, host_network: bool) -> None:

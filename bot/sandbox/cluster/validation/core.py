@@ -262,12 +262,13 @@ def _limit(faults: Faults, field: str, item: Json, name: str) -> None:
         )
     for key, word in words.items():
         text = texts[key]
+        # The server names the bound, not the value, where a `default` is beyond it.
         if low and text and _more(low, text):
             detail = f"min value {low} is greater than {word} {text}"
-            faults.invalid(f"{field}.{key}[{name}]", text, detail)
+            faults.invalid(f"{field}.{key}[{name}]", low if key == "default" else text, detail)
         if high and text and _more(text, high):
             detail = f"{word} {text} is greater than max value {high}"
-            faults.invalid(f"{field}.{key}[{name}]", text, detail)
+            faults.invalid(f"{field}.{key}[{name}]", high if key == "default" else text, detail)
 
 
 def _more(one: str, other: str) -> bool:

@@ -178,6 +178,6 @@ def percent(value: str) -> list[str]:
     if re.fullmatch(r"[0-9]+%", value, re.ASCII):
         return []
     return [
-        ("a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%' or "
+        ("a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or "
         "'93%', regex used for validation is '[0-9]+%')")
     ]  # fmt: skip

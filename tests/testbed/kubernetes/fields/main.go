@@ -14,7 +14,8 @@ import (
 	aggregator "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 )
 
-type visitor map[string]map[string]string
+// visitor holds, for each definition, its fields in the order of the struct: name and flags.
+type visitor map[string][][2]string
 
 func main() {
 	known := scheme.Scheme
@@ -50,29 +51,29 @@ func (seen visitor) visit(kind reflect.Type) {
 		if !strings.Contains(kind.PkgPath(), "k8s.io") || seen[definition(kind)] != nil {
 			return
 		}
-		flags := map[string]string{}
-		seen[definition(kind)] = flags
-		seen.fields(kind, flags)
+		seen[definition(kind)] = [][2]string{}
+		seen[definition(kind)] = seen.fields(kind, nil)
 	}
 }
 
-func (seen visitor) fields(kind reflect.Type, flags map[string]string) {
+func (seen visitor) fields(kind reflect.Type, flags [][2]string) [][2]string {
 	for i := range kind.NumField() {
 		field := kind.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if field.Anonymous && name == "" {
 			inner := field.Type
 			if inner.Kind() == reflect.Struct {
-				seen.fields(inner, flags)
+				flags = seen.fields(inner, flags)
 			}
 			continue
 		}
 		if name == "" || name == "-" || !field.IsExported() {
 			continue
 		}
-		flags[name] = flag(field.Type, options)
+		flags = append(flags, [2]string{name, flag(field.Type, options)})
 		seen.visit(field.Type)
 	}
+	return flags
 }
 
 // o omitempty, z omitzero, * pointer, then the name of the Go type.
