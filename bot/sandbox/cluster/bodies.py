@@ -26,6 +26,10 @@ __all__ = ["APPLY", "read_body", "read_patch", "with_kind"]
 
 JSON, YAML = "application/json", "application/yaml"
 PATCHES = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+_NO_OBJECT = (
+    "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string"
+    ' "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }}'
+)
 SCHEME = 'in scheme "pkg/runtime/scheme.go:111"'
 
 
@@ -46,8 +50,14 @@ def read_body(incoming: Incoming, kind: str) -> Any:
         why = "couldn't get version/kind; json parse error: " + _fault(incoming.body)
         raise bad_request(f"{head}{why} ({shown})") from None
     if not isinstance(value, dict):
-        raise bad_request(f"{head}couldn't get version/kind; it is no object")
+        said = f"{_NO_OBJECT.format(_kind_of(value))} ({incoming.body[:64].hex()})"
+        raise bad_request(f"{head}couldn't get version/kind; json parse error: {said}")
     return value
+
+
+def _kind_of(value: Any) -> str:
+    names = {list: "array", str: "string", bool: "bool"}
+    return names.get(type(value), "number")
 
 
 def _fault(body: bytes) -> str:
@@ -72,7 +82,8 @@ def read_patch(incoming: Incoming) -> tuple[str, Any]:
     try:
         value = strict.parse(incoming.body, as_yaml=media == APPLY)
     except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or "is no YAML"
+        problem = str(getattr(error, "problem", None) or "is no YAML")
+        problem = problem.replace("not allowed here", "not allowed in this context")
         raise bad_request(f"error encoding patch: yaml: {problem}") from None
     except (ValueError, RecursionError):
         raise bad_request("invalid JSON patch") from None

@@ -20,7 +20,9 @@ from bot.sandbox.cluster.accounts import AccountTokens
 from bot.sandbox.cluster.admission import ServerAdmission
 from bot.sandbox.cluster.api import Api, Doorkeeper
 from bot.sandbox.cluster.certificates import Keys, make_keys
+from bot.sandbox.cluster.controllers import definitions
 from bot.sandbox.cluster.controllers.builtin import workers
+from bot.sandbox.cluster.controllers.definitions import serving
 from bot.sandbox.cluster.controllers.runner import Runner
 from bot.sandbox.cluster.discovery import Discovery
 from bot.sandbox.cluster.door import Door
@@ -68,6 +70,8 @@ class EmbeddedCluster:
         self._tokens: dict[str, str] = state.get("tokens") or _new_tokens()
         self.storage = Storage()
         self.registry = Registry()
+        self.storage.subscribe(definitions.serving(self.registry))
+        self.storage.subscribe(serving(self.registry))
         if state:
             self._restore(state["version"], state["objects"])
         self.log = RequestLog()

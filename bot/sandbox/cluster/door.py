@@ -12,7 +12,7 @@ from bot.sandbox.cluster.api import Api
 from bot.sandbox.cluster.exchange import Incoming, Reply
 from bot.sandbox.cluster.faults import ClusterFaults, Held
 from bot.sandbox.cluster.server import Cut
-from bot.sandbox.forge.faults import Fault
+from bot.sandbox.faults import Fault
 
 
 class Door:

@@ -1,7 +1,7 @@
 """Things that go wrong on order, as a Kubernetes API server words them.
 
-The script is the embedded forge's. `path` is searched in the whole request target, so that a
-pattern may name parameters too; `writes` names requests that really store something.
+`path` is searched in the whole request target, so that a pattern may name parameters too; `writes`
+names requests that really store something.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from bot.sandbox.cluster.model import StatusError
-from bot.sandbox.forge.faults import Fault, Faults
+from bot.sandbox.faults import Fault, Faults
 
 REASONS = {
     409: ("Conflict", "the object has been modified; please apply your changes to the latest version and try again"),

@@ -9,7 +9,7 @@ from bot.ports import Clock
 from bot.sandbox.cluster.bodies import APPLY, read_body, read_patch, with_kind
 from bot.sandbox.cluster.deletes import success
 from bot.sandbox.cluster.exchange import Reply, Request, json_reply
-from bot.sandbox.cluster.listing import list_page
+from bot.sandbox.cluster.listing import list_page, parse_version
 from bot.sandbox.cluster.model import (
     Address,
     Answer,
@@ -101,6 +101,7 @@ class Resources:
 
     def _get(self, at: Address, request: Request) -> Reply:
         renderer = self._renderer(at, request)
+        parse_version(request.asked("resourceVersion"), self._verbs.storage)
         return renderer.one(200, self._verbs.get(at))
 
     def _list(self, at: Address, request: Request) -> Reply:

@@ -14,6 +14,7 @@ from bot.sandbox.cluster import metadata as meta
 from bot.sandbox.cluster import strict
 from bot.sandbox.cluster.apply import apply
 from bot.sandbox.cluster.deletes import Deletes
+from bot.sandbox.cluster.fieldset import go_json
 from bot.sandbox.cluster.kinds import CREATED_BY_PUT, Kinds, in_version, key_of
 from bot.sandbox.cluster.model import (
     Address,
@@ -36,6 +37,7 @@ from bot.sandbox.cluster.patches import APPLY, STRATEGIC, patched
 from bot.sandbox.cluster.registry import Registry
 from bot.sandbox.cluster.scale import scale_of, scaled
 from bot.sandbox.cluster.storage import Storage
+from bot.sandbox.cluster.typed import go_v
 from bot.sandbox.cluster.writes import Writes
 
 
@@ -115,7 +117,11 @@ class Verbs:
             nonlocal warnings
             schema = self.kinds.schema(at.resource)
             made = patched(live, content_type, patch, schema)
-            decoded, warnings = self._decode(at, made, write)
+            try:
+                decoded, warnings = self._decode(at, made, write)
+            except StatusError as error:
+                shown = go_v(patch) if content_type == STRATEGIC else go_json(made)
+                raise _no_fit(shown, error) from None
             return self._owned(live, decoded, at, write)
 
         with self.storage.lock:
@@ -229,6 +235,13 @@ def _check_applied(at: Address, config: Any) -> None:
         raise bad_request(f"invalid object type: {group}, Kind={given[1]}")
     if not isinstance(config.get("metadata"), dict):
         config["metadata"] = {}
+
+
+def _no_fit(shown: str, error: StatusError) -> StatusError:
+    """A patch whose result is no such object is the patch's fault."""
+    why = error.message.partition(": ")[2]
+    text = f"Invalid value: {go_json(shown)}: {why}"
+    return invalid("", "", "", [Cause("FieldValueInvalid", text, "patch")])
 
 
 def _no_strategic() -> StatusError:
