@@ -9,17 +9,32 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from bot.app.status import Status, collect
 from bot.cli import main
+from bot.cli.tables import show_status
 from bot.config import load
+from bot.domain.event import Delivery
 from bot.domain.forge import RepoRef
 from bot.domain.key import Mark
-from bot.domain.record import Enrolment, EnvironmentRecord, Stage, Sync, WorkerRecord
+from bot.domain.record import (
+    BranchRecord,
+    ConfigState,
+    Enrolment,
+    EnvironmentRecord,
+    HookRecord,
+    Member,
+    Stage,
+    Sync,
+    WorkerRecord,
+)
+from bot.store import state
 from bot.store.store import SqlStore, open_store
 from tests.config.test_faults import GOOD
 from tests.store.clocks import SystemClock
@@ -146,12 +161,20 @@ def test_the_json_has_the_documented_shape(config: Path, store: SqlStore) -> Non
     store.put_worker(WorkerRecord("w", "host1", 42, "1.2.3", now, now))
     found = json.loads(run(config, "--json").stdout)
 
-    assert set(found) == {"now", "environments", "repositories", "workers", "queue", "trouble"}
+    assert set(found) == {
+        "now", "environments", "repositories", "workers", "queue", "trouble", "hooks",
+        "configuration",
+    }  # fmt: skip
     assert set(found["environments"][0]) == {
         "name", "repository", "branch", "target", "mode", "deployed", "head", "level", "drift",
-        "sync", "waiting", "checked_at", "due_at", "error",
+        "sync", "waiting", "checked_at", "due_at", "error", "pattern", "gone_at",
     }  # fmt: skip
-    assert set(found["repositories"][0]) == {"forge", "name", "enrolled", "lag", "late"}
+    assert set(found["repositories"][0]) == {
+        "forge", "name", "enrolled", "lag", "late", "branches",
+    }  # fmt: skip
+    assert set(found["hooks"][0]) == {
+        "name", "last_at", "refused", "refused_at", "reason", "silent",
+    }  # fmt: skip
     assert found["workers"][0]["alive"] is True
     assert set(found["queue"]) == {"oldest_due", "depth"}
 
@@ -183,3 +206,118 @@ def test_colour_is_for_terminals_that_want_it(config: Path, store: SqlStore) -> 
     assert "\x1b[32mhealthy" in on_a_terminal(config)
     assert "\x1b[32m" not in on_a_terminal(config, NO_COLOR="1")
     assert "\x1b" not in run(config).stdout
+
+
+# Many environments, hooks and the configuration.
+
+
+PATTERN = """
+  apps:
+    repository: acme/shop
+    path: apps/{app}/prod
+    name: "{app}-prod"
+    target: prod
+    namespace: apps
+    mode: deploy
+"""
+
+
+class Counting:
+    """A store that counts what it is asked."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.store, self.asked = store, list[str]()
+
+    def __getattr__(self, name: str) -> object:
+        self.asked.append(name)
+        return getattr(self.store, name)
+
+
+def fleet(config: Path, store: SqlStore, size: int) -> None:
+    """A pattern with so many environments, all well but the first two."""
+    config.write_text(config.read_text().replace("environments:\n", "environments:" + PATTERN))
+    now, repo = time.time(), RepoRef("github", 7)
+    store.put_enrolment(Enrolment(repo, "acme/shop", now - 60, now - 30, {"main": NEW}))
+    members = [
+        Member("apps", f"a{n}-prod", f"apps/a{n}/prod", {"app": f"a{n}"}) for n in range(size)
+    ]
+    members[1] = replace(members[1], gone_at=now - 50)
+    store.put_branch(BranchRecord(repo, "main", NEW, now, tuple(members), ("a sentence",)))
+    with store._database.write() as connection:
+        for n in range(size):
+            level = "healthy" if n else "failed"
+            state.put_environment(
+                connection, EnvironmentRecord(f"a{n}-prod", revision=NEW, head=NEW, level=level)
+            )
+
+
+def test_three_hundred_environments_are_as_many_questions_as_three(
+    config: Path, store: SqlStore, tmp_path: Path
+) -> None:
+    """And a person sees those that need one; `--all` lists the rest."""
+    fleet(config, store, 300)
+    counting = Counting(store)
+    found = collect(load(config, secrets=False), counting, time.time())  # type: ignore[arg-type]
+
+    assert len(found.environments) == 301
+    assert len(counting.asked) <= 10
+    (branch,) = found.repositories[0].branches
+    assert (branch.environments, branch.waiting, branch.head) == (300, 0, NEW)
+    said = run(config).stdout
+    assert "298 environments healthy and at the head" in said
+    assert "a0-prod" in said
+    assert "its directory is gone since" in said
+    assert "a sentence" in said
+    assert "a250-prod" not in said
+    assert "a250-prod" in run(config, "--all").stdout
+
+
+def test_it_is_readable_at_80_columns(config: Path, store: SqlStore) -> None:
+    """No line is wider, and every name is whole."""
+    fleet(config, store, 30)
+    store.note_refusals(HookRecord("github", 0.0, 3, time.time(), "the signature is wrong"))
+    text = StringIO()
+    console = Console(file=text, width=80, markup=False, emoji=False, highlight=False)
+    show_status(facts(config, store), console)
+
+    assert max(len(line) for line in text.getvalue().splitlines()) <= 80
+    assert "a29-prod" in text.getvalue()
+    assert "the signature is wrong" in " ".join(text.getvalue().split())
+
+
+def test_a_hook_that_is_silent_is_told(config: Path, store: SqlStore) -> None:
+    """A poll found what no delivery told; a later delivery ends it."""
+    now, repo = time.time(), RepoRef("github", 7)
+    store.put_enrolment(Enrolment(repo, "acme/shop", now - 9000, now - 30, missed_at=now - 120))
+    (hook,) = facts(config, store).hooks
+    assert hook.silent
+    assert "a poll found what it did not tell" in run(config).stdout
+
+    store.accept(Delivery("github", "1", "ping", b"{}", now), (), None)
+    (hook,) = facts(config, store).hooks
+    assert (hook.silent, hook.record.last_at) == (False, now)
+
+
+def test_a_broken_file_is_told_and_what_is_in_use_is_shown(config: Path, store: SqlStore) -> None:
+    """`status` is for a bot in trouble; the database still says what it works with."""
+    good, now = config.read_text(), time.time()
+    store.put_config_state(ConfigState("worker:h:1", "worker", now - 9, good))
+    config.write_text(good.replace("mode: deploy", "mode: deploi"))
+    done = run(config)
+
+    assert done.exit_code == 0, done.stderr
+    assert "environments.shop.mode" in done.stdout
+    assert "works on with what it has" in done.stdout
+    assert "shop" in json.loads(run(config, "--json").stdout)["environments"][0]["name"]
+
+    config.write_text(good + "  broken: [\n")
+    assert "works on with what it has" in run(config).stdout
+
+
+def test_a_broken_file_without_a_bot_is_just_that(config: Path) -> None:
+    """No database, no older configuration."""
+    config.write_text("environments: [")
+    done = run(config)
+
+    assert done.exit_code == 2
+    assert "cannot be used" in done.stderr

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from bot.app.catalog import Facts, catalog_of
 from bot.app.clock import SystemClock
 from bot.config import Settings
 from bot.config.model import Credentials as CredentialSettings
@@ -15,8 +16,7 @@ from bot.domain.catalog import Catalog
 from bot.domain.environment import Environment
 from bot.domain.forge import RepoRef
 from bot.domain.key import Kind
-from bot.domain.pattern import Pattern
-from bot.domain.record import BranchRecord, Enrolment
+from bot.domain.record import Enrolment
 from bot.forges.github.client import GitHubForge
 from bot.git.mirror import Mirrors
 from bot.git.program import Remote
@@ -156,24 +156,6 @@ class App:
                 catalog, store, self.git, voice, clock, poll, self._heard
             ),
         }
-
-
-Facts = tuple[Settings, list[Enrolment], list[BranchRecord]]
-
-
-def catalog_of(
-    settings: Settings, enrolments: Sequence[Enrolment], branches: Sequence[BranchRecord]
-) -> Catalog:
-    known = {(e.repo.forge, e.full_name.lower()): e.repo for e in enrolments}
-    literals: list[Environment] = []
-    patterns: list[Pattern] = []
-    for name, each in settings.environments.items():
-        repo = known.get((settings.forge_of(each), each.repository.lower()))
-        if repo is not None and each.is_pattern:
-            patterns.append(each.pattern(name, repo))
-        elif repo is not None:
-            literals.append(each.bind(name, repo))
-    return Catalog(tuple(literals), tuple(patterns), tuple(branches))
 
 
 def _credentials(settings: CredentialSettings) -> Credentials:

@@ -41,9 +41,10 @@ def worker(ctx: click.Context, end_with_parent: bool) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@click.option("--all", "every", is_flag=True, help="Also environments that are well, if many.")
 @click.pass_obj
-def status(session: Session, as_json: bool) -> None:
-    """Show environments, queue, workers and repositories, as the bot's database knows them."""
+def status(session: Session, as_json: bool, every: bool) -> None:
+    """Show environments, queue, hooks, workers and repositories, as the database knows them."""
     from bot.app.status import read_status
     from bot.cli.tables import show_status, status_json
 
@@ -52,12 +53,24 @@ def status(session: Session, as_json: bool) -> None:
     if as_json:
         print_json(status_json(found))
     else:
-        show_status(found, console())
+        show_status(found, console(), every=every)
 
 
 @click.group()
 def config() -> None:
     """Look after the configuration."""
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors.
+
+    Write it to a file and name it in the first line of the configuration:
+    `# yaml-language-server: $schema=FILE`.
+    """
+    from bot.config.json_schema import json_schema
+
+    print_json(json_schema())
 
 
 @config.command()

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.app.status import EnvironmentStatus, Status
+from bot.app.status import BranchStatus, EnvironmentStatus, Status
 from bot.domain.check import Check, Result
 from bot.domain.markdown import visible
+from bot.domain.record import ConfigState
 from bot.domain.report.words import many, short
 from bot.ports import WorkState
 
@@ -56,10 +57,17 @@ def checks_json(checks: list[Check]) -> dict[str, Any]:
     }
 
 
-def show_status(status: Status, console: Console) -> None:
-    """Environments first: that is what people come for."""
+# More environments than this are too many to read: those that are well are counted.
+SHOWN = 40
+
+
+def show_status(status: Status, console: Console, *, every: bool = False) -> None:
+    """Environments first: that is what people come for. every: also those that are well."""
+    _show_configuration(status, console)
+    many_ = len(status.environments) > SHOWN and not every
+    shown = [e for e in status.environments if not many_ or not _is_well(e)]
     rows = table("environment", "deployed", "level", "drift", "now")
-    for each in status.environments:
+    for each in shown:
         rows.add_row(
             safe(each.name),
             _deployed(each),
@@ -67,10 +75,36 @@ def show_status(status: Status, console: Console) -> None:
             safe(", ".join(each.drift) if each.drift else "none", "yellow" if each.drift else ""),
             safe(_now(each)),
         )
-    console.print(rows)
+    if shown:
+        console.print(rows)
+    if rest := len(status.environments) - len(shown):
+        text = f"{many(rest, 'environment')} healthy and at the head; `status --all` lists them"
+        console.print(Text(text, "green"))
     _show_repositories(status, console)
+    _show_hooks(status, console)
     _show_workers(status, console)
     _show_queue(status, console)
+
+
+def _is_well(each: EnvironmentStatus) -> bool:
+    quiet = not (each.drift or each.sync or each.waiting or each.error or each.gone_at)
+    return quiet and each.level == "healthy"
+
+
+def _show_configuration(status: Status, console: Console) -> None:
+    """Only what is not as the file says."""
+    if status.file_error:
+        for line in (*status.file_error.splitlines(), "The bot works on with what it has."):
+            console.print(safe(line, "bold red"))
+    for state in status.processes:
+        if state.error and not status.file_error:
+            text = (
+                f"{state.role} refused the configuration at {_at(state.failed_at)}: {state.error}"
+            )
+            console.print(safe(text, "bold red"))
+        if state.pending:
+            text = f"{state.role}: restart it to use the new {', '.join(state.pending)}"
+            console.print(safe(text, "yellow"))
 
 
 def _deployed(each: EnvironmentStatus) -> Text:
@@ -81,6 +115,8 @@ def _deployed(each: EnvironmentStatus) -> Text:
 
 
 def _now(each: EnvironmentStatus) -> str:
+    if each.gone_at:
+        return f"its directory is gone since {_at(each.gone_at)}; its objects are kept"
     if each.sync:
         return (
             f"{each.sync.stage.value} {short(each.sync.revision)} since {_at(each.sync.started_at)}"
@@ -94,11 +130,37 @@ def _at(seconds: float) -> str:
 
 
 def _show_repositories(status: Status, console: Console) -> None:
-    rows = table("repository", "looked at")
+    rows = table("repository", "looked at", "branches")
     for each in status.repositories:
         lag = f"{each.lag:.0f} s ago" if each.lag is not None else "never"
         text = lag if each.enrolled else "not enrolled yet: the forge did not show it"
-        rows.add_row(safe(f"{each.forge}: {each.name}"), Text(text, "red" if each.late else ""))
+        heads = "; ".join(_branch(b) for b in each.branches)
+        looked = Text(text, "red" if each.late else "")
+        rows.add_row(safe(f"{each.forge}: {each.name}"), looked, safe(heads))
+    console.print(rows)
+    for problem in (p for each in status.repositories for b in each.branches for p in b.problems):
+        console.print(safe(problem, "yellow"))
+
+
+def _branch(branch: BranchStatus) -> str:
+    head = short(branch.head) if branch.head else "not there"
+    waiting = f", {branch.waiting} not there yet" if branch.waiting else ""
+    return f"{branch.name} {head}: {many(branch.environments, 'environment')}{waiting}"
+
+
+def _show_hooks(status: Status, console: Console) -> None:
+    if not status.hooks:
+        return
+    rows = table("hook", "last delivery", "refused")
+    for hook in status.hooks:
+        record = hook.record
+        last = f"{_at(record.last_at)}" if record.last_at else "none"
+        if hook.silent:
+            last += "; a poll found what it did not tell: look at the webhook's deliveries there"
+        refused = str(record.refused)
+        if record.refused:
+            refused += f", last {_at(record.refused_at)}: {record.reason}"
+        rows.add_row(safe(record.name), safe(last, "red" if hook.silent else ""), safe(refused))
     console.print(rows)
 
 
@@ -136,6 +198,23 @@ def status_json(status: Status) -> dict[str, Any]:
             ],
         },
         "trouble": [asdict(row) for row in status.trouble],
+        "hooks": [{**asdict(h.record), "silent": h.silent} for h in status.hooks],
+        "configuration": {
+            "file_error": status.file_error,
+            "processes": [_process_json(state) for state in status.processes],
+        },
+    }
+
+
+def _process_json(state: ConfigState) -> dict[str, Any]:
+    """Without the text of the file: it is long, and the operator has it."""
+    return {
+        "id": state.id,
+        "role": state.role,
+        "loaded_at": state.loaded_at,
+        "failed_at": state.failed_at,
+        "error": state.error,
+        "needs_restart": list(state.pending),
     }
 
 

@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.config.scalars import (
+    BranchName,
+    DatabaseUrl,
+    Duration,
+    Listen,
+    Name,
+    OpenName,
+    OpenNamespace,
+    OpenPath,
+    RepositoryName,
+    Text,
+    Url,
 )
-
 from bot.config.secret import Secret
 from bot.domain.environment import (
     PROTECTED_KINDS,
@@ -31,118 +34,7 @@ from bot.domain.environment import (
 )
 from bot.domain.forge import Permission, RepoRef
 from bot.domain.page import RETENTION
-from bot.domain.pattern import Pattern, brace_fault, placeholders, sample
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-
-
-def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip())
-        if not found:
-            raise ValueError(f"{value!r} is no duration; write 30s, 10m, 2h or 1d")
-        return float(found[1]) * _UNITS[found[2]]
-    return value
-
-
-def _url(value: str) -> str:
-    """https, or http on loopback only: tokens and verdicts travel over these addresses."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is not an address like https://bot.example.com")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError("must use https (http is for loopback only)")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must hold no credentials, query or fragment")
-    return value.rstrip("/")
-
-
-def _repository(value: str) -> str:
-    if not _REPOSITORY.fullmatch(value) or ".." in value:
-        raise ValueError("is not a repository name like acme/shop")
-    return value
-
-
-def _relative(value: str) -> str:
-    path = value.strip("/") if value not in (".", "./") else ""
-    if value.startswith("/") or any(p in ("", ".", "..") for p in path.split("/") if path):
-        raise ValueError("must be a path inside the repository, without `..`")
-    return path
-
-
-def _namespace(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
-        raise ValueError("is not the name of a namespace")
-    return value
-
-
-def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
-        raise ValueError("is not a name of lower-case letters, digits and dashes, at most 63")
-    return value
-
-
-def _listen(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or " " in host:
-        raise ValueError("is not an address and port like 127.0.0.1:8080")
-    return value
-
-
-def _database(value: str) -> str:
-    if not re.fullmatch(r"sqlite:///.+", value):
-        raise ValueError("is not a database like sqlite:////absolute/path/bot.db")
-    return value
-
-
-def _branch(value: str) -> str:
-    bad = value.startswith(("-", "/", ".")) or value.endswith(("/", ".lock", "."))
-    if bad or ".." in value or "@{" in value or re.search(r"[\x00-\x20~^:?*\[\\\x7f]", value):
-        raise ValueError("is not the name of a branch")
-    return value
-
-
-def _text(value: Any) -> Any:
-    """`namespace: {app}` without quotes is a mapping to YAML, with one key and no value."""
-    if isinstance(value, dict) and len(value) == 1 and None in value.values():
-        word = next(iter(value))
-        raise ValueError(f'must be text: what begins with a brace needs quotes: "{{{word}}}"')
-    return value
-
-
-def _with_placeholders(check: Callable[[str], str]) -> AfterValidator:
-    """The check of a text in which a pattern may leave places open."""
-
-    def validate(value: str) -> str:
-        if "{" not in value and "}" not in value:
-            return check(value)
-        if fault := brace_fault(value):
-            raise ValueError(fault)
-        check(sample(value))
-        return value.strip("/")
-
-    return AfterValidator(validate)
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_duration),
-    Field(gt=0),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?[smhd]\s*$"},
-            ]
-        }
-    ),
-]
-Url = Annotated[str, AfterValidator(_url)]
-RepositoryName = Annotated[str, AfterValidator(_repository)]
-Name = Annotated[str, AfterValidator(_name)]
+from bot.domain.pattern import Pattern, placeholders
 
 
 class Model(BaseModel):
@@ -153,9 +45,7 @@ class Model(BaseModel):
 
 class Server(Model):
     public_url: Url = Field(description="Where people and forges reach the bot; used in links.")
-    listen: Annotated[str, AfterValidator(_listen)] = Field(
-        "127.0.0.1:8080", description="Address and port to listen on."
-    )
+    listen: Listen = Field("127.0.0.1:8080", description="Address and port to listen on.")
     key: Secret = Field(description="Signs the bot's comment markers and links; at least 32 bytes.")
     processes: int = Field(
         1,
@@ -176,9 +66,7 @@ class Server(Model):
 
 
 class Store(Model):
-    url: Annotated[str, AfterValidator(_database)] = Field(
-        description="Database: sqlite:////absolute/path/bot.db"
-    )
+    url: DatabaseUrl = Field(description="Database: sqlite:////absolute/path/bot.db")
     directory: Path = Field(description="Mirrors and render cache; may be lost, is made again.")
     keep_plans: Duration = Field(
         RETENTION,
@@ -241,7 +129,7 @@ class Target(Model):
 
 
 class AllowRule(Model):
-    namespaces: tuple[Annotated[str, BeforeValidator(_text)], ...] = Field(
+    namespaces: tuple[Text, ...] = Field(
         (), description="Further namespaces that the environment may write to."
     )
     cluster_kinds: tuple[str, ...] = Field(
@@ -280,14 +168,12 @@ class PruneRule(Model):
 class EnvironmentSettings(Model):
     forge: Name | None = Field(None, description="May be left out when there is only one forge.")
     repository: RepositoryName = Field(description="Repository that holds the manifests.")
-    branch: Annotated[str, AfterValidator(_branch)] = Field(
-        "main", description="Branch that is deployed."
-    )
-    path: Annotated[str, BeforeValidator(_text), _with_placeholders(_relative)] = Field(
+    branch: BranchName = Field("main", description="Branch that is deployed.")
+    path: OpenPath = Field(
         description="Directory in the repository; . is its root. With placeholders, like "
         "apps/{app}/prod, the entry is a pattern: one environment for each directory."
     )
-    name: Annotated[str, BeforeValidator(_text), _with_placeholders(_name)] | None = Field(
+    name: OpenName | None = Field(
         None, description='Patterns only: the name of each environment, like "{app}-prod".'
     )
     limit: int = Field(
@@ -296,12 +182,8 @@ class EnvironmentSettings(Model):
         le=5000,
         description="Patterns only: at most so many environments; over it no new one is taken in.",
     )
-    target: Annotated[str, BeforeValidator(_text), _with_placeholders(_name)] = Field(
-        description="Where it runs."
-    )
-    namespace: Annotated[str, BeforeValidator(_text), _with_placeholders(_namespace)] = Field(
-        description="Namespace of objects that name none."
-    )
+    target: OpenName = Field(description="Where it runs.")
+    namespace: OpenNamespace = Field(description="Namespace of objects that name none.")
     mode: Mode = Field(description="observe: nothing is ever written. deploy: merges are applied.")
     renderer: RendererName = Field(RendererName.AUTO, description="auto, plain or kustomize.")
     sync: SyncPolicy = Field(

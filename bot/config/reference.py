@@ -16,7 +16,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bot.config.model import Duration, Settings
+from bot.config.model import Settings
+from bot.config.scalars import Duration
 from bot.config.secret import Secret
 
 _HEAD = """# Configuration
@@ -29,6 +30,17 @@ page lags. [config.example.yaml](../config.example.yaml) shows every key in its 
   faults; aliases, anchors and tags are not used.
 - Times are a number of seconds, or `30s`, `10m`, `2h`, `1d`.
 - A secret never stands in the file: `{file: PATH}` or `{env: VARIABLE}` says where it is.
+- An entry of `environments` whose `path` has placeholders, like `apps/{app}/prod`, is a pattern: one
+  environment for each directory of the branch that the path means. `name` names them, and `namespace`,
+  `target` and `allow.namespaces` may hold the same placeholders. Everything else of their policy is
+  what stands here; no directory and no pull request can change it, or take a name, a directory or a
+  namespace that is somebody else's. When a directory disappears, its objects stay.
+- The file is read again when it changes, or on SIGHUP. One that cannot be used changes nothing: log,
+  `gitops-bot status`, `/readyz` and the metric `gitops_bot_config_reload_success` say so.
+  `server.listen`, `server.workers`, `store.url`, `store.directory` and `ledger` need a restart.
+- `gitops-bot config schema > schema.json` makes a JSON Schema. With this as the first line of the
+  file, editors that use yaml-language-server complete, explain and check every key:
+  `# yaml-language-server: $schema=schema.json`
 - `gitops-bot config check` tries every connection, permission and protection that the bot needs.
 """
 
