@@ -14,7 +14,7 @@ settings.register_profile("always", derandomize=True)
 settings.register_profile("search", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "always"))
 
-pytest_plugins = ("tests.testbed.fixtures",)
+pytest_plugins = ("tests.testbed.fixtures", "tests.embedded")
 
 
 @pytest.fixture(autouse=True)

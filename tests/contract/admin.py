@@ -7,13 +7,12 @@ import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import requests
 import yaml
 
-from tests.testbed.access import ADMIN, Kubectl
-from tests.testbed.audit import AuditedRequest
+from tests.testbed.access import ADMIN, Access, Kubectl
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
@@ -55,17 +54,8 @@ KINDS: dict[str, tuple[str, str, bool]] = {
 }  # fmt: skip
 
 
-class Endpoint(Protocol):
-    """A running API server. `admin`, `deployer` and `previewer` may do everything on it."""
-
-    @property
-    def server(self) -> str: ...
-    @property
-    def ca_file(self) -> Path: ...
-    def token(self, identity: str) -> str: ...
-    def kubeconfig(self, identity: str, path: Path) -> Path: ...
-    def audit_mark(self) -> int: ...
-    def audit_requests(self, since: int = 0) -> list[AuditedRequest]: ...
+Endpoint = Access
+"""A running API server. `admin`, `deployer` and `previewer` may do everything on it."""
 
 
 class Admin:
@@ -157,7 +147,7 @@ class Admin:
     @property
     def kubectl(self) -> Kubectl:
         """The real kubectl as admin, for what people do with it."""
-        return Kubectl(self.endpoint, ADMIN, self.home)  # type: ignore[arg-type]
+        return Kubectl(self.endpoint, ADMIN, self.home)
 
     def identity(self, name: str, rules: list[dict[str, Any]]) -> Path:
         """A service account that may do this in the namespace and nothing else; its kubeconfig."""

@@ -20,6 +20,7 @@ from bot.errors import ClaimLost
 from bot.ports import Applied, ObjectResult, Prepared, Target
 from bot.renderers.yaml import load_manifests
 from tests.contract.admin import Admin, Endpoint
+from tests.testbed.access import ADMIN, Kubectl
 from tests.testbed.audit import AuditedRequest
 
 PREVIEWER, DEPLOYER, NOBODY = "previewer", "deployer", "nobody"
@@ -31,11 +32,8 @@ PARENT_ID = "applyset.kubernetes.io/id"
 
 
 def kube_apiserver(request: pytest.FixtureRequest) -> Endpoint:
-    """The real one; its users get their rights here, it knows them by token only."""
-    access: Any = request.getfixturevalue("control_plane")
-    kubectl: Any = request.getfixturevalue("kubectl")
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=RIGHTS)
-    return access
+    """The real one of the testbed."""
+    return _entitled(request, "control_plane")
 
 
 RIGHTS = f"""
@@ -48,8 +46,23 @@ subjects:
   - {{apiGroup: rbac.authorization.k8s.io, kind: User, name: {DEPLOYER}}}
 """
 
+def _entitled(request: pytest.FixtureRequest, fixture: str) -> Endpoint:
+    """The users get their rights here: the cluster knows them by token only."""
+    access: Endpoint = request.getfixturevalue(fixture)
+    home = request.getfixturevalue("tmp_path_factory").mktemp("rights")
+    kubectl = Kubectl(access, ADMIN, home)
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=RIGHTS)
+    return access
+
+
+def embedded(request: pytest.FixtureRequest) -> Endpoint:
+    """The one of this product, in this process."""
+    return _entitled(request, "embedded_cluster")
+
+
 IMPLEMENTATIONS: dict[str, Callable[[pytest.FixtureRequest], Endpoint]] = {
-    "kube-apiserver": kube_apiserver
+    "embedded": embedded,
+    "kube-apiserver": kube_apiserver,
 }
 # Implementations that need the real programs of the testbed.
 LIVE = frozenset({"kube-apiserver"})

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import requests
 
@@ -26,6 +26,25 @@ RECORD = "control-plane.json"
 ADMIN = "admin"
 # Who tests may be. Only admin has rights from the start; the others get theirs from the tests.
 IDENTITIES = (ADMIN, "deployer", "previewer", "nobody")
+
+
+class Access(Protocol):
+    """An API server with its identities and its request log, whatever it is."""
+
+    @property
+    def server(self) -> str: ...
+    @property
+    def ca_file(self) -> Path: ...
+    @property
+    def kubectl(self) -> Path:
+        """The program that goes with it."""
+        ...
+
+    def token(self, identity: str) -> str: ...
+    def kubeconfig(self, identity: str, path: Path) -> Path: ...
+    def get(self, path: str) -> requests.Response: ...
+    def audit_mark(self) -> int: ...
+    def audit_requests(self, since: int = 0) -> list[AuditedRequest]: ...
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,11 @@ class ClusterAccess:
         for identity in IDENTITIES:
             self.kubeconfig(identity, self.directory / f"{identity}.kubeconfig")
         _write_private(self.directory / RECORD, json.dumps(record, indent=2))
+
+    @property
+    def kubectl(self) -> Path:
+        """The built one; built now, if it is not there."""
+        return binary("kubectl")
 
     def token(self, identity: str) -> str:
         """The bearer token of an identity."""
@@ -134,9 +158,10 @@ def eventually(what: str, question: Callable[[], T | None], seconds: float = 20.
 
 
 class Kubectl:
-    """The built kubectl, as one identity of one control plane."""
+    """A real kubectl, as one identity of one cluster."""
 
-    def __init__(self, access: ClusterAccess, identity: str, home: Path) -> None:
+    def __init__(self, access: Access, identity: str, home: Path) -> None:
+        self._access = access
         self._config = access.kubeconfig(identity, home / f"{identity}.kubeconfig")
         # A discovery cache of its own: the one in the home folder is shared by all clusters.
         self._cache = home / "kubectl-cache"
@@ -159,7 +184,7 @@ class Kubectl:
     ) -> subprocess.CompletedProcess[str]:
         """Run it and return whatever came of it, for tests that expect a refusal."""
         return subprocess.run(
-            [str(binary("kubectl")), "--kubeconfig", str(self._config), *args],
+            [str(self._access.kubectl), "--kubeconfig", str(self._config), *args],
             check=False,
             input=input,
             capture_output=True,
