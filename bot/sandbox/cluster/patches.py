@@ -230,6 +230,7 @@ def _merge_value(
     if isinstance(old, list) and isinstance(new, list) and "merge" in strategies and known:
         items = schema.list.items if schema.list else Schema()
         merged = _merge_list(old, new, items, known.merge_key)
+        merged = _ordered(merged, new, old, known.merge_key)
         return _ordered(merged, order, old, known.merge_key) if order else merged
     return _new(new)
 
@@ -266,24 +267,24 @@ def _merge_item(out: list[Any], item: Json, items: Schema, key: str) -> None:
 
 
 def _ordered(merged: list[Any], order: list[Any], live: list[Any], key: str) -> list[Any]:
-    """Items that the patch orders, in its order; others where they stood before them."""
+    """Items that the patch names, in its order; others where they stood before them."""
 
     def identity(each: Any) -> Any:
         return each.get(key) if key and isinstance(each, dict) else each
 
     wanted = [identity(each) for each in order]
     stood = [identity(each) for each in live]
-    left = sorted(
+    named = sorted(
         (each for each in merged if identity(each) in wanted),
         key=lambda each: wanted.index(identity(each)),
     )
-    right = [each for each in merged if identity(each) not in wanted]
+    others = [each for each in merged if identity(each) not in wanted]
     out: list[Any] = []
-    while left and right:
-        one, other = identity(left[0]), identity(right[0])
-        first = one in stood and other in stood and stood.index(one) < stood.index(other)
-        out.append(left.pop(0) if first else right.pop(0))
-    return out + left + right
+    while named and others:
+        one, other = identity(others[0]), identity(named[0])
+        before = one in stood and other in stood and stood.index(one) < stood.index(other)
+        out.append(others.pop(0) if before else named.pop(0))
+    return out + named + others
 
 
 def _server_error(message: str) -> StatusError:

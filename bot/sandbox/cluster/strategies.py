@@ -64,11 +64,49 @@ def _updated(body: Json, old: Json, at: Address) -> Json:
     kind = (at.resource.group, at.resource.kind)
     if kind == ("apps", "DaemonSet"):
         _count_templates(body, old)
+    if kind == ("", "Service"):
+        _drop_type_dependent(body["spec"], old["spec"])
     if kind == ("", "Namespace") and at.subresource != "finalize":
         body["spec"] = old["spec"]
     if _has_new_wish(body, old, at):
         body["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return body
+
+
+def _drop_type_dependent(new: Json, old: Json) -> None:
+    """What the old type of a Service needed and the new one does not, unless it was changed too."""
+    if _with_node_ports(old) and not _with_node_ports(new) and _ports(new) <= _ports(old):
+        for port in new.get("ports") or ():
+            port.pop("nodePort", None)
+    balancer = "LoadBalancer"
+    gone = {
+        "externalTrafficPolicy": _from_outside(old) and not _from_outside(new),
+        "healthCheckNodePort": _local(old) and not _local(new),
+        "allocateLoadBalancerNodePorts": old["type"] == balancer != new["type"],
+        "loadBalancerClass": old["type"] == balancer != new["type"],
+        "internalTrafficPolicy": old["type"] != "ExternalName" == new["type"],
+    }
+    for name, applies in gone.items():
+        if applies and new.get(name) == old.get(name):
+            new.pop(name, None)
+
+
+def _with_node_ports(spec: Json) -> bool:
+    return spec.get("type") in ("NodePort", "LoadBalancer")
+
+
+def _ports(spec: Json) -> set[int]:
+    return {each["nodePort"] for each in spec.get("ports") or () if each.get("nodePort")}
+
+
+def _from_outside(spec: Json) -> bool:
+    return _with_node_ports(spec) or (
+        spec.get("type") == "ClusterIP" and bool(spec.get("externalIPs"))
+    )
+
+
+def _local(spec: Json) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _has_new_wish(body: Json, old: Json, at: Address) -> bool:
