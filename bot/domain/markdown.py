@@ -56,14 +56,18 @@ def visible(text: str, keep: str = "") -> str:
 
 def hidden_characters(text: str) -> tuple[str, ...]:
     """Code points in `text` that `visible` replaces, sorted; line ends and tabs do not count."""
-    found: set[str] = set()
+    if not _OUTSIDE_ASCII.search(text):
+        return ()
+    seen = set(text)
+    found = {c for c in seen if c not in "\n\t\r" and _is_hidden(c)}
 
     def note(char: str) -> str:
-        found.add(f"U+{ord(char):04X}")
+        found.add(char)
         return char
 
-    _marked(text, "\n\t\r", note)
-    return tuple(sorted(found))
+    if not seen.isdisjoint(_LOOKALIKES) or any(map(_is_styled, seen)):
+        _WORD.sub(lambda word: _marked_word(word[0], note), text)
+    return tuple(sorted(f"U+{ord(char):04X}" for char in found))
 
 
 def _marked(text: str, keep: str, show: Callable[[str], str]) -> str:

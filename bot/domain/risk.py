@@ -54,6 +54,11 @@ _WIDENING = re.compile(
     r"\b(privileged|hostNetwork|hostPID|hostIPC|allowPrivilegeEscalation)\W+true\b|"
     r"\bhostPath\b|\brunAsUser\W+0\b|\bSYS_ADMIN\b|\bNET_ADMIN\b"
 )
+# Most diffs hold none of these, and looking for a word is far cheaper than for a pattern.
+_WIDE_WORDS = (
+    "privileged", "hostNetwork", "hostPID", "hostIPC", "allowPrivilegeEscalation", "hostPath",
+    "runAsUser", "SYS_ADMIN", "NET_ADMIN",
+)  # fmt: skip
 _NOTABLE = re.compile(
     r"cluster-admin|\bverbs\b|\bresources:|['\"]\*['\"]|\bimage:|\breplicas:|\bcommand:|\bargs:"
 )
@@ -95,8 +100,10 @@ def confining(change: Change) -> bool:
     touched = change.action is Action.UPDATE and any(
         _CONFINING.search(f.path) for f in change.fields
     )
+    if touched or not any(word in change.diff for word in _WIDE_WORDS):
+        return touched
     added = (line for line in change.diff.split("\n") if line.startswith("+"))
-    return touched or any(_WIDENING.search(line) for line in added)
+    return any(_WIDENING.search(line) for line in added)
 
 
 def restarts(change: Change) -> bool:

@@ -29,29 +29,35 @@ def tokens(text: str) -> Iterator[Token]:
         yield from token.children or ()
 
 
-def html_blocks(text: str) -> list[str]:
-    return [t.content for t in tokens(text) if t.type in ("html_block", "html_inline")]
+def html_blocks(found: list[Token]) -> list[str]:
+    return [t.content for t in found if t.type in ("html_block", "html_inline")]
 
 
-def plain_text(text: str) -> str:
+def plain_text(found: list[Token]) -> str:
     """Everything that a forge scans for mentions and references: all but code and markers."""
-    words = [t.content for t in tokens(text) if t.type == "text"]
-    return "\n".join(words + [_CODE.sub("", h) for h in html_blocks(text) if "<!--" not in h])
+    words = [t.content for t in found if t.type == "text"]
+    blocks = html_blocks(found)
+    return "\n".join(words + [_CODE.sub("", h) for h in blocks if "<!--" not in h])
 
 
 def fences(text: str) -> list[Token]:
     return [t for t in tokens(text) if t.type == "fence"]
 
 
-def assert_harmless(text: str) -> None:
-    """No link, image, foreign HTML, mention, reference, command or open fence in a comment."""
-    kinds = {t.type for t in tokens(text)}
-    assert not kinds & {"link_open", "image", "code_block", "blockquote_open", "hr"}
-    for block in html_blocks(text):
+def assert_harmless(text: str, link: str = "") -> None:
+    """No image, foreign HTML, mention, reference, command or open fence in a comment, and no
+    link but ours."""
+    found = list(tokens(text))
+    assert not {t.type for t in found} & {"image", "code_block", "blockquote_open", "hr"}
+    assert {t.attrs["href"] for t in found if t.type == "link_open"} <= ({link} - {""})
+    for block in html_blocks(found):
         assert _OUR_HTML.fullmatch(_CODE.sub("", block)), block
-    assert not LIVE.search(plain_text(text)), LIVE.search(plain_text(text))
+    live = LIVE.search(plain_text(found))
+    assert not live, live
     for line in text.split("\n"):
         assert not line.lstrip().startswith("/"), line
     opened = text.count("<details>"), text.count("</details>")
-    rendered = [sum(h.count(tag) for h in html_blocks(text)) for tag in ("<details>", "</details>")]
+    rendered = [
+        sum(h.count(tag) for h in html_blocks(found)) for tag in ("<details>", "</details>")
+    ]
     assert rendered[0] == rendered[1], opened

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bot.domain.forge import PullRequest
 from bot.domain.markdown import NAME_CAP, code, prose, remark
@@ -25,6 +25,7 @@ _ORDER = (
     DeployState.HEALED,
     DeployState.HEALTHY,
 )
+_ACT = _ORDER[:3]
 _SAID = {
     DeployState.FAILED: "Failed",
     DeployState.HELD: "Waits for a word",
@@ -111,6 +112,8 @@ def _whose(pull: PullRequest) -> list[str]:
 
 def _whole(rows: Sequence[Deployment], room: int) -> list[str]:
     """Everything, with nothing left out; empty when there is no room for it."""
+    if sum(_least(row, 0) for row in rows) > room:
+        return []
     sections = [_section(row, *_BUDGETS[0]) for row in rows]
     parts = [_table(rows, rows), *(text for text, _ in sections if text)]
     complete = all(complete for _, complete in sections)
@@ -143,14 +146,16 @@ def _with_rows(ranked: Sequence[Deployment], room: int) -> list[Deployment]:
 def _shrunk(ranked: Sequence[Deployment], room: int) -> dict[str, str]:
     """Environment → its section, for those that fit. Who comes last in `ranked` shrinks first."""
     talking = [row for row in ranked if row.text or row.details]
-    texts = [_section(row, *_BUDGETS[0])[0] for row in talking]
+    levels = _levels(talking, room)
+    texts = [_section(r, *_BUDGETS[n])[0] for r, n in zip(talking, levels, strict=True)]
     total = sum(len(text) + 2 for text in texts)
-    for lines, cap in _BUDGETS[1:]:
-        for i in reversed(range(len(talking))):
-            if total > room:
-                total -= len(texts[i])
-                texts[i] = _section(talking[i], lines, cap)[0]
-                total += len(texts[i])
+    for i, level in _steps(talking):
+        if total <= room:
+            break
+        if level > levels[i]:
+            total -= len(texts[i])
+            texts[i] = _section(talking[i], *_BUDGETS[level])[0]
+            total += len(texts[i])
     found = {}
     for row, text in zip(talking, texts, strict=True):
         room -= len(text) + 2
@@ -158,6 +163,33 @@ def _shrunk(ranked: Sequence[Deployment], room: int) -> dict[str, str]:
             break
         found[row.environment] = text
     return found
+
+
+def _levels(talking: Sequence[Deployment], room: int) -> list[int]:
+    """Where each begins: as short as plain arithmetic says that it must be at least."""
+    levels = [0] * len(talking)
+    total = sum(_least(row, 0) for row in talking)
+    for i, level in _steps(talking):
+        if total <= room:
+            break
+        total += _least(talking[i], level) - _least(talking[i], levels[i])
+        levels[i] = level
+    return levels
+
+
+def _least(row: Deployment, level: int) -> int:
+    """Characters that its section has at this level, if nothing in it needs escaping."""
+    lines, cap = _BUDGETS[level]
+    return len(row.environment) + sum(min(len(line), cap) for line in row.details[:lines])
+
+
+def _steps(talking: Sequence[Deployment]) -> Iterator[tuple[int, int]]:
+    """(row, level): first everything that nobody must act on, then the rest."""
+    for act in (False, True):
+        for level in range(1, len(_BUDGETS)):
+            for i in reversed(range(len(talking))):
+                if (talking[i].state in _ACT) is act:
+                    yield i, level
 
 
 def _counted(silent: Sequence[Deployment]) -> list[str]:

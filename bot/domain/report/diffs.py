@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.markdown import diff_lines, fence, shortened
+from bot.domain.markdown import diff_line, fence, visible
 from bot.domain.report.words import many
 from bot.domain.risk import weight_of_line
 
@@ -13,8 +13,9 @@ _GAP_COST = 34
 
 
 def lines_of(diff: str) -> list[str]:
-    """Safe lines of a diff, without the header of the first hunk, which says nothing here."""
-    lines = diff_lines(diff)
+    """Lines of a diff as they came, without the header of the first hunk, which says nothing
+    here. They are made safe where they are shown: of a huge diff that is a small part."""
+    lines = [line for line in diff.split("\n") if line]
     return lines[1:] if lines and lines[0].startswith("@@") else lines
 
 
@@ -32,7 +33,7 @@ def size(lines: list[str]) -> str:
 
 
 def whole(lines: list[str]) -> str:
-    return fence("\n".join(lines), "diff")
+    return _fenced(lines)
 
 
 def narrowed(lines: list[str], context: int = 1) -> str:
@@ -43,17 +44,21 @@ def narrowed(lines: list[str], context: int = 1) -> str:
         if is_changed(line)
         for j in range(i - context, i + context + 1)
     }
-    return fence("\n".join(_with_gaps(lines, near)), "diff")
+    return _fenced(_with_gaps(lines, near))
 
 
 def excerpt(lines: list[str], cap: int) -> str:
     """The weightiest changed lines within about `cap` characters, in their order, and a count of
     what is missing."""
     kept = _weightiest(lines, cap)
-    shown = [_cut(line) for line in _with_gaps(lines, kept)]
     missing = [line for i, line in enumerate(lines) if i not in kept]
     note = f"\n\nNot shown here: {size(missing)}." if any(map(is_changed, missing)) else ""
-    return fence("\n".join(shown), "diff") + note
+    shown = "\n".join(_cut(diff_line(line)) for line in _with_gaps(lines, kept))
+    return fence(shown, "diff") + note
+
+
+def _fenced(lines: list[str]) -> str:
+    return fence("\n".join(visible(diff_line(line), "\t") for line in lines), "diff")
 
 
 def reduced(lines: list[str], cap: int) -> tuple[str, str]:
@@ -76,7 +81,11 @@ def _weightiest(lines: list[str], cap: int) -> set[int]:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= LINE_CAP else shortened(line, LINE_CAP - 30)
+    """At most about `LINE_CAP` visible characters of a line, and how many more there are."""
+    kept = LINE_CAP
+    while len(shown := visible(line[:kept], "\t")) > LINE_CAP + 30:
+        kept //= 2
+    return shown if kept >= len(line) else f"{shown}… ({len(line) - kept} more characters)"
 
 
 def _with_gaps(lines: list[str], kept: set[int]) -> list[str]:

@@ -18,7 +18,7 @@ from bot.domain.preview import EnvironmentPreview
 from bot.domain.report import diffs
 from bot.domain.report.link import NOWHERE, FullPlan
 from bot.domain.report.words import CHECKED, join, many
-from bot.domain.risk import rank, weight_of_path
+from bot.domain.risk import LOOK, rank, weight_of_path
 
 _DONE = {
     Action.CREATE: "created",
@@ -34,7 +34,10 @@ _VERIFIED = (Confidence.SERVER, Confidence.PROVEN)
 _COMPACT = "**Without their diff, for lack of space:**"
 # Room for the headings and the last line, which are written after the rest was fitted.
 _ROOM_FOR_COUNTS = 300
-_SHORTEST_LINE = 30
+# Nothing that is shown is shorter than this; so many objects can have a fold or a line at most.
+_SHORTEST_FOLD, _SHORTEST_LINE = 200, 30
+# Where folds of this length are too many, longer ones are excerpts from the start.
+_LONG = 3_000
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,12 @@ def _group(same: list[tuple[str, Change]], previews: int) -> Group:
 
 def fitted(groups: Sequence[Group], room: int, full: FullPlan = NOWHERE) -> str:
     """All groups within `room` characters; every one of them is at least counted."""
-    # Thousands of objects cost time only as far as one line of each could fit.
-    texts = [_first_text(group, room) for group in groups[: room // _SHORTEST_LINE + 1]]
-    compact: set[int] = set()
+    texts = _first_texts(groups, room)
+    compact = set(range(room // _SHORTEST_FOLD + 1, len(texts)))
     total = sum(len(text) + 1 for text in texts) + _ROOM_FOR_COUNTS + len(full.where)
     for longer_than, smaller, one_line in _PASSES:
-        for i in reversed(range(len(texts))):
+        kept = _kept(groups, texts, room) if one_line else 0
+        for i in reversed(range(kept, len(texts))):
             if total <= room:
                 return _assembled(groups, texts, compact, room, full)
             text = smaller(groups[i]) if len(texts[i]) > longer_than else texts[i]
@@ -106,9 +109,30 @@ def fitted(groups: Sequence[Group], room: int, full: FullPlan = NOWHERE) -> str:
     return _assembled(groups, texts, compact, room, full)
 
 
-def _first_text(group: Group, room: int) -> str:
-    """The whole diff, or at once an excerpt where the whole could never fit."""
-    return _full(group) if len(group.change.diff) <= room else _excerpt(6_000)(group)
+def _kept(groups: Sequence[Group], texts: Sequence[str], room: int) -> int:
+    """How many of the first keep a diff whatever follows: a change that must be looked at is
+    worth more than the names of a hundred others. They have half of the room at most."""
+    room //= 2
+    for i, text in enumerate(texts):
+        room -= len(text) + 1
+        if room < 0 or rank(groups[i].change) not in LOOK:
+            return i
+    return len(texts)
+
+
+def _first_texts(groups: Sequence[Group], room: int) -> list[str]:
+    """What each object begins with: its whole diff where that may stay. Thousands of objects, or
+    huge ones, cost time only as far as something of them can be shown."""
+    folds = groups[: room // _SHORTEST_FOLD + 1]
+    lines = groups[len(folds) : room // _SHORTEST_LINE + 1]
+    crowded = sum(min(len(g.change.diff), _LONG) for g in folds) > room
+    most = _LONG if crowded else room
+    texts = [_full(g) if len(g.change.diff) <= most else _excerpt(_giant(most))(g) for g in folds]
+    return texts + [_line_with_paths(group) for group in lines]
+
+
+def _giant(most: int) -> int:
+    return 1_500 if most == _LONG else 6_000
 
 
 def _assembled(

@@ -147,9 +147,9 @@ def _object(group: Group, room: int) -> ObjectPart:
 
 def _diff(group: Group, room: int) -> tuple[str, str]:
     """The whole diff, or its weightiest lines and a count of the others."""
-    whole = visible(group.change.diff, "\n\t")
-    if len(whole) <= room:
-        return whole, ""
+    whole = group.change.diff
+    if len(whole) <= room and len(shown := visible(whole, "\n\t")) <= room:
+        return shown, ""
     return diffs.reduced([line for line in whole.split("\n") if line], room)
 
 
