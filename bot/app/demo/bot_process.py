@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -58,7 +59,7 @@ class BotProcess:
             raise Unusable(f"The bot's log names no worker:\n{self.tail()}")
         return int(started[-1])
 
-    def _entries(self, event: str, child: str) -> list[dict[str, object]]:
+    def _entries(self, event: str, child: str) -> list[dict[str, Any]]:
         found = []
         for line in self._log.read_bytes().splitlines():
             try:

@@ -24,6 +24,7 @@ from bot.app.demo import requirements
 from bot.app.demo.bot_process import BotProcess
 from bot.errors import Temporary
 from bot.sandbox.cluster import EmbeddedCluster
+from bot.sandbox.cluster.faults import Held, writes
 from bot.sandbox.forge import EmbeddedForge
 from bot.sandbox.forge.model import Role
 from bot.sandbox.pages import Pages
@@ -33,8 +34,6 @@ ENVIRONMENTS = ("dev", "staging", "prod", "tools")
 LANES = ("previewer", "deployer")
 # How long the story waits for one thing; on an idle machine each takes a few seconds.
 PATIENCE = 90.0
-# Longer than any of the bot's own timeouts would need to be for the story: the worker is dead.
-HELD = 20.0
 
 
 class Stage:
@@ -144,15 +143,19 @@ class Stage:
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}"
         self._send(path, orjson.dumps(patch), "application/merge-patch+json", "kubectl-edit")
 
-    def hold_answer(self, name: str) -> None:
-        """The next write of this ConfigMap is carried out, and its answer comes too late."""
-        self.cluster.faults.delay(
-            HELD, method="(POST|PATCH)", path=f"/configmaps(/{name})?$", after=True
+    def hold_answer(self, name: str) -> Held:
+        """The next write of this ConfigMap is carried out, and its answer kept back."""
+        return self.cluster.faults.hold(
+            method="PATCH", path=writes(f"/configmaps/{name}[?]"), after=True
         )
 
     def writes(self, name: str) -> int:
         """Effective writes of a ConfigMap of this name in the cluster's request log."""
-        return self.cluster.log.effective_writes("configmaps", name)
+        found = self.cluster.log.requests()
+        return sum(
+            r.is_write and r.succeeded and (r.resource, r.name) == ("configmaps", name)
+            for r in found
+        )
 
     def until(self, what: str, holds: Callable[[], Any], patience: float = PATIENCE) -> Any:
         """Wait until `holds` gives something true, and give that back."""

@@ -93,12 +93,13 @@ class Story:
 
     def crash(self) -> None:
         self.screen.act("The worker is killed in the middle of a deployment")
-        self.stage.hold_answer(FATAL)
+        held = self.stage.hold_answer(FATAL)
         files = {f"tools/{name}.yaml": _config_map(name) for name in DASHBOARDS}
         self.screen.person("bob", f"adds {len(files)} dashboards to tools, and alice merges it.")
         number, sha = self._lands("Dashboards for everybody", files)
-        self.stage.until(f"the write of {FATAL}", lambda: self.stage.writes(FATAL))
+        self.stage.until(f"the write of {FATAL}", held.arrived.is_set)
         pid = self.stage.bot.kill_worker()
+        held.release()
         self.screen.fact(f"kill -9 {pid}: {FATAL} is written, but nobody heard the answer.")
         self.talk.deployed(sha, ("tools",))
         self.screen.comment(self.talk.told(number, "Healthy in"))

@@ -47,11 +47,11 @@ class Talk:
 
     def deployed(self, sha: str, names: tuple[str, ...] = ENVIRONMENTS) -> None:
         """Wait until the deployment of a commit has ended in these environments."""
-        for name in names:
-            context = f"gitops-bot/deploy/{name}"
-            self.stage.until(
-                f"{context} of {sha[:7]}", lambda c=context: self.state(sha, c) in FINAL
-            )
+        contexts = [f"gitops-bot/deploy/{name}" for name in names]
+        self.stage.until(
+            f"the end of {', '.join(contexts)} of {sha[:7]}",
+            lambda: all(self.state(sha, context) in FINAL for context in contexts),
+        )
 
     def told(self, number: int, *words: str) -> str:
         """The deployment comment of a pull request, once it holds one of these words."""
