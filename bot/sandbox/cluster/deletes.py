@@ -18,6 +18,8 @@ from bot.sandbox.cluster.model import (
 from bot.sandbox.cluster.writes import Writes, is_finished
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+# A definition goes after the objects of its kind.
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 # Kinds whose dependants stay when a DELETE does not say otherwise (old habits of their v1).
 ORPHANING = frozenset({("batch", "Job"), ("", "ReplicationController")})
 # Seconds that a pod has to end when nobody says otherwise.
@@ -51,6 +53,8 @@ class Deletes:
         """The object as it waits for its end; None when nothing has to be waited for."""
         marked: Object = {**live, "metadata": dict(live["metadata"])}
         finalizers = _finalizers(resource, live, options)
+        if resource.kind == "CustomResourceDefinition" and CLEANUP not in finalizers:
+            finalizers = [*finalizers, CLEANUP]
         _set_finalizers(marked, finalizers)
         if resource.kind == "Namespace" and not resource.group:
             return self._marked_namespace(marked)

@@ -77,6 +77,8 @@ class RequestLog:
             return list(islice(self._seen, max(0, since - forgotten), None))
 
     def add(self, request: Request, code: int) -> None:
+        sent = _sent(request) if request.verb in WRITING_VERBS else None
+        in_body = request.incoming.method == "DELETE" and bool((sent or {}).get("dryRun"))
         logged = LoggedRequest(
             user=request.user.name,
             user_agent=request.incoming.headers.get("user-agent", ""),
@@ -87,25 +89,33 @@ class RequestLog:
             resource=request.resource,
             subresource=request.subresource,
             namespace=request.namespace,
-            name=request.name,
-            dry_run=request.dry_run or _dry_run_in_body(request),
+            name=request.name or _name(request, sent),
+            dry_run=request.dry_run or in_body,
             field_manager=request.asked("fieldManager"),
-            body=_body(request),
+            body=None if _is_secret(request) else sent,
         )
         with self._lock:
             self._seen.append(logged)
             self._count += 1
 
 
-def _body(request: Request) -> Object | None:
-    """What a write sent, decoded; None for what may hold a secret."""
+def _name(request: Request, sent: Object | None) -> str:
+    """A POST names its object in the body; the audit log takes the name from there."""
+    metadata = (sent or {}).get("metadata")
+    named = request.verb == "create" and isinstance(metadata, dict)
+    return str(metadata.get("name") or "") if named and metadata else ""
+
+
+def _is_secret(request: Request) -> bool:
     subject = (request.group, request.resource, request.subresource)
-    if request.verb not in WRITING_VERBS or subject in SECRET:
-        return None
-    if request.group == "authentication.k8s.io" or not request.incoming.body:
-        return None
+    return subject in SECRET or request.group == "authentication.k8s.io"
+
+
+def _sent(request: Request) -> Object | None:
+    """The body, decoded; None when it is no object."""
+    body = request.incoming.body
     try:
-        found = orjson.loads(request.incoming.body)
+        found = orjson.loads(body)
     except orjson.JSONDecodeError:
         found = _yaml(request)
     return found if isinstance(found, dict) else None
@@ -117,19 +127,4 @@ def _yaml(request: Request) -> object:
     try:
         return yaml.load(request.incoming.body, yaml.CSafeLoader)
     except yaml.YAMLError:
-        return None
-
-
-def _dry_run_in_body(request: Request) -> bool:
-    """A DELETE may carry the dry run in its DeleteOptions."""
-    if request.incoming.method != "DELETE" or not request.incoming.body:
-        return False
-    body = _body(request) if request.resource != "secrets" else _decoded(request)
-    return bool(isinstance(body, dict) and body.get("dryRun"))
-
-
-def _decoded(request: Request) -> object:
-    try:
-        return orjson.loads(request.incoming.body)
-    except orjson.JSONDecodeError:
         return None

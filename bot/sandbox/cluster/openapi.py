@@ -19,7 +19,7 @@ INFO = {"title": "Kubernetes", "version": "v1.37.2"}
 REFERENCE = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 GVK = "x-kubernetes-group-version-kind"
-METHODS = {"get": "get", "list": "list", "create": "post", "update": "put", "patch": "patch",
+METHODS = {"get": "get", "list": "get", "create": "post", "update": "put", "patch": "patch",
            "delete": "delete"}  # fmt: skip
 WRITES = ("dryRun", "fieldManager", "fieldValidation")
 

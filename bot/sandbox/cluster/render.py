@@ -47,7 +47,13 @@ class Renderer:
                 {"kind": "PartialObjectMetadataList", "apiVersion": self._meta_version},
                 page.metadata, (self._partial(each) for each in page.items),
             )  # fmt: skip
-        reply = _joined(self._list_head(), page.metadata, map(self._item, page.items))
+        # Lists of custom kinds say that nothing follows; the others leave it out.
+        metadata = (
+            page.metadata
+            if self._resource.definition is None
+            else ({"continue": ""} | page.metadata)
+        )
+        reply = _joined(self._list_head(), metadata, map(self._item, page.items))
         return self._reply(200, orjson.loads(reply.body)) if self._form.yaml else reply
 
     def objects(self, items: Sequence[Object], metadata: Object) -> Reply:

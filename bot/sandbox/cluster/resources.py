@@ -17,6 +17,7 @@ from bot.sandbox.cluster.model import (
     StatusError,
     WriteOptions,
     not_allowed,
+    not_found,
     unsupported,
 )
 from bot.sandbox.cluster.negotiation import TABLE, for_list, for_object, wanted_form
@@ -77,7 +78,8 @@ class Resources:
             raise nothing_here()
         known = resource.subresource(request.subresource)
         if request.subresource and known is None:
-            raise nothing_here()
+            custom = resource.definition is not None and request.subresource in ("status", "scale")
+            raise not_found(resource, name) if custom else nothing_here()
         if request.verb not in (known.verbs if known else resource.verbs):
             raise not_allowed()
         if request.verb == "create" and (

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from bot.ports import Clock
 from bot.sandbox.cluster import metadata as meta
 from bot.sandbox.cluster import strict
@@ -120,7 +122,7 @@ class Verbs:
             try:
                 decoded, warnings = self._decode(at, made, write)
             except StatusError as error:
-                shown = go_v(patch) if content_type == STRATEGIC else go_json(made)
+                shown = go_v(patch) if content_type == STRATEGIC else _in_order(made)
                 raise _no_fit(shown, error) from None
             return self._owned(live, decoded, at, write)
 
@@ -242,6 +244,11 @@ def _no_fit(shown: str, error: StatusError) -> StatusError:
     why = error.message.partition(": ")[2]
     text = f"Invalid value: {go_json(shown)}: {why}"
     return invalid("", "", "", [Cause("FieldValueInvalid", text, "patch")])
+
+
+def _in_order(made: Object) -> str:
+    """The fields of the object in order; what is inside keeps its own, as Go leaves it."""
+    return orjson.dumps({name: made[name] for name in sorted(made)}).decode()
 
 
 def _no_strategic() -> StatusError:
