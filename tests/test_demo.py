@@ -5,6 +5,7 @@ The story itself is `make demo`, which `.ci/run` plays twice.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -74,9 +75,7 @@ def test_a_missing_kubectl_is_one_sentence(tmp_path: Path):
     alone = tmp_path / "python"
     alone.mkdir()
     (alone / "python").symlink_to(sys.executable)
-    code = (
-        "import sys; sys.executable = sys.argv.pop(1); from bot.cli import main; main(['demo'])"
-    )
+    code = "import sys; sys.executable = sys.argv.pop(1); from bot.cli import main; main(['demo'])"
     done = subprocess.run(
         [sys.executable, "-c", code, str(alone / "python")], text=True, capture_output=True,
         env={**os.environ, "PATH": str(programs), "TMPDIR": str(tmp_path)}, check=False,
@@ -107,9 +106,7 @@ def test_a_directory_that_cannot_be_written_is_one_sentence(tmp_path: Path):
         "import tempfile, sys; tempfile.tempdir = '/proc/nowhere'; "
         "from bot.cli import main; main(['demo'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], text=True, capture_output=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False)
 
     assert done.returncode == 2
     assert "TMPDIR" in done.stderr
@@ -155,7 +152,7 @@ def test_a_killed_demo_takes_the_bot_with_it(tmp_path: Path):
 
 def test_the_screen_opens_the_first_fold_and_hides_the_marker():
     """What is folded on the forge's page is a line here; nothing looks like HTML."""
-    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    console = Console(width=80, record=True, file=io.StringIO())
     body = (
         "### Preview\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
         "<details><summary>first · <code>x</code></summary>\n\n```diff\n-old\n+new\n```\n</details>\n"
