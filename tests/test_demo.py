@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -71,7 +72,7 @@ def test_a_missing_kubectl_is_one_sentence(tmp_path: Path):
     """A PATH with git alone, and an interpreter without kubectl beside it."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "git").symlink_to("/usr/bin/git")
+    (programs / "git").symlink_to(str(shutil.which("git")))
     alone = tmp_path / "python"
     alone.mkdir()
     (alone / "python").symlink_to(sys.executable)
