@@ -87,6 +87,8 @@ class BotProcess:
         finally:
             _kill_group(process.pid)
             process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 def _kill_group(group: int) -> None:
