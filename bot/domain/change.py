@@ -129,6 +129,7 @@ class Change:
 
     diff: unified diff of the masked YAML, without file headers; "" when there is none.
     reason: a sentence for people; set for every action but create, update and unchanged.
+    made_before: an apply that never got to its inventory has made it, so it is no stranger's.
     """
 
     subject: Subject
@@ -140,6 +141,7 @@ class Change:
     reason: str = ""
     warnings: tuple[str, ...] = ()
     source: Source | None = None
+    made_before: bool = False
 
     @property
     def effective(self) -> bool:
@@ -187,7 +189,8 @@ class Plan:
     def takes_over(self) -> tuple[Change, ...]:
         """At first contact: existing objects that the environment would make its own."""
         live = (Action.UPDATE, Action.UNCHANGED, Action.CONFLICT)
-        return tuple(c for c in self.changes if c.action in live) if self.first_contact else ()
+        found = (c for c in self.changes if c.action in live and not c.made_before)
+        return tuple(found) if self.first_contact else ()
 
     @property
     def confidence(self) -> Confidence:

@@ -58,7 +58,8 @@ class Sync:
 
     cause: `merge`, `command:<forge>/<comment id>`, `drift:<plan digest>` or `cli`.
     generations: object → metadata.generation that we wrote, to judge health against.
-    deadline: end of the apply or of the wait for health.
+    deadline: end of the apply or of the wait for health. resumed: a run of it was lost or failed
+    in the middle, and what that one wrote is not counted in `written`.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Sync:
     generations: dict[str, int] = field(default_factory=dict)
     written: int = 0
     text: str = ""
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

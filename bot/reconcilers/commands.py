@@ -87,10 +87,11 @@ class Commands:
             row, answer.state, reason="\n".join(answer.replies)[:1000], head=pull.head_sha,
             permission=answer.permission, environments=[i.environment for i in answer.intents],
         )  # fmt: skip
+        # Last: what is settled is not looked at again, and the reaction is part of the answer.
+        self.voice.react(row.repo, row.comment_id, answer.reaction)
         self.store.settle_command(
             row, answer.state, "\n".join(answer.replies), answer.intents, marks
         )
-        self.voice.react(row.repo, row.comment_id, answer.reaction)
         return record
 
     def _note(self, row: CommandRow, state: CommandState, **facts: object) -> None:

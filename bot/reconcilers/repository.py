@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bot.domain import command, policy
 from bot.domain.catalog import Catalog
 from bot.domain.event import push_marks
-from bot.domain.forge import Comment, PullRequest, RepoRef
+from bot.domain.forge import Comment, PullRequest
 from bot.domain.key import (
     NORMAL,
     URGENT,
@@ -56,13 +56,15 @@ class RepositoryReconciler:
         pulls = self.voice.forge(repo).open_pull_requests(repo)
         stop()
         self.store.queue.mark(
-            self._moved(catalog, repo, branches, heads) + self._missed(enrolment, pulls, heads)
+            self._moved(catalog, enrolment, branches, heads)
+            + self._missed(enrolment, pulls, heads)
         )
         self._comments(enrolment)
         silent = self._hook_is_silent(enrolment, branches, pulls, heads)
         self.store.put_enrolment(
             replace(
                 enrolment, polled_at=now, heads=heads,
+                pulls={str(pull.number): pull.head_sha for pull in pulls},
                 missed_at=now if silent else enrolment.missed_at,
             )
         )  # fmt: skip
@@ -72,11 +74,16 @@ class RepositoryReconciler:
         self.store.record("poll.parked", claim.key, {"crashes": claim.crashes})
 
     def _moved(
-        self, catalog: Catalog, repo: RepoRef, branches: list[str], heads: Mapping[str, str]
+        self,
+        catalog: Catalog,
+        enrolment: Enrolment,
+        branches: list[str],
+        heads: Mapping[str, str],
     ) -> list[Mark]:
         """What a branch wakes that stands elsewhere than the last run saw: its environments, or
-        its own key."""
-        records = self.store.environments()
+        its own key. A head that the last poll saw as well is no new fact: a commit that kills its
+        worker before the run could write anything down stays parked."""
+        repo, records = enrolment.repo, self.store.environments()
         marks: list[Mark] = []
         for branch in branches:
             head = heads.get(branch)
@@ -86,7 +93,8 @@ class RepositoryReconciler:
                 for e in catalog.of(repo, branch)
             }
             wanted = push_marks(catalog.environments, catalog.wide, repo, branch, head)
-            marks += [m for m in wanted if seen[m.key] != head]
+            is_new = enrolment.heads.get(branch) != head
+            marks += [replace(m, fact=is_new) for m in wanted if seen[m.key] != head]
         return marks
 
     def _hook_is_silent(
@@ -118,9 +126,8 @@ class RepositoryReconciler:
             current = record and (record.head_sha, record.base_ref, record.base_sha)
             if current != (pull.head_sha, pull.base_ref, heads.get(pull.base_ref)):
                 key = pull_request_key(repo, pull.number)
-                wanted.append(
-                    Mark(key, NORMAL, fact=record is None or record.head_sha != pull.head_sha)
-                )
+                is_new = enrolment.pulls.get(str(pull.number)) != pull.head_sha
+                wanted.append(Mark(key, NORMAL, fact=is_new))
         return wanted + [Mark(key, NORMAL) for key in records]
 
     def _comments(self, enrolment: Enrolment) -> None:

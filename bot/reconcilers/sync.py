@@ -151,7 +151,7 @@ class Syncs:
         journal = Journal(self.store, stop, claim, facts.environment.name, sync.id)
         if sync.stage is Stage.APPLYING:
             journal.note("sync.resumed", runs_lost=claim.crashes - 1, failures=claim.failures)
-            return self._apply(facts, sync, journal)
+            return self._apply(facts, replace(sync, resumed=True), journal)
         return self._look(facts, sync, journal)
 
     def _apply(self, facts: EnvironmentFacts, sync: Sync, journal: Journal) -> float | None:
@@ -224,7 +224,7 @@ class Syncs:
         waiting = _not_done(parts)
         outcome = rollout(parts, sync.deadline, now)
         if outcome is Outcome.DONE:
-            text = sync.text or ("" if sync.written else "nothing to write")
+            text = sync.text or ("" if sync.written or sync.resumed else "nothing to write")
             return self._end(facts, sync, HEALTHY, Progress(DeployState.HEALTHY, text))
         if outcome is Outcome.FAILED:
             text = waiting[0] if waiting else "not healthy"

@@ -151,7 +151,7 @@ def test_a_lost_claim_prevents_the_write(cluster: Cluster) -> None:
 
 def test_a_lost_claim_before_the_inventory_leaves_no_trace(cluster: Cluster) -> None:
     """Already the first write is asked for."""
-    witness = Witness(forbids=lambda subject, verb: verb == "inventory")
+    witness = Witness(forbids=lambda subject, verb: verb == "lock")
     mark = cluster.mark()
     with pytest.raises(ClaimLost):
         cluster.sync(config_map(), observer=witness)

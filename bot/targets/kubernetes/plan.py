@@ -180,7 +180,8 @@ class _Round:
         self._claims = self._claims_if_needed(found, bool(old.addresses))
         first = [self._wanted(w, found) for w in self._intake.wanted]
         asked = iter(parallel(lambda ask: ask(), [a for a in first if not isinstance(a, Step)]))
-        steps = [a if isinstance(a, Step) else next(asked) for a in first]
+        answered = [a if isinstance(a, Step) else next(asked) for a in first]
+        steps = [self._with_maker(step, found) for step in answered]
         return self._pruned(steps, old, {s: live[a] for s, a in old.addresses.items()})
 
     def _pruned(
@@ -194,6 +195,19 @@ class _Round:
             environment, leaving, len(self._ground.owned), rendered=len(self._intake.wanted)
         )
         return [*steps, *leaving], blocked
+
+    def _with_maker(self, step: Step, found: dict[Subject, Live]) -> Step:
+        live = found.get(step.subject)
+        if not isinstance(live, dict) or not self._made_before(step.subject, live):
+            return step
+        return replace(step, change=replace(step.change, made_before=True))
+
+    def _made_before(self, subject: Subject, live: dict[str, Any]) -> bool:
+        """The environment's own Namespace is the one object that comes before the inventory that
+        would know it: an apply that died between the two has left it with our label."""
+        home = Subject("", "Namespace", "", self._ground.environment.namespace)
+        label = (live["metadata"].get("labels") or {}).get(PART_OF)
+        return subject == home and label == self._ground.part_of
 
     def _address(self, wanted: Wanted) -> Address:
         assert wanted.resource is not None
@@ -225,7 +239,8 @@ class _Round:
                 reason=f"belongs to environment {stranger}, and is not applied here until that "
                        "one gives it up",
             ))  # fmt: skip
-        if self._planner.is_preview and not self._is_owned(wanted.subject, live):
+        known = self._is_owned(wanted.subject, live) or self._made_before(wanted.subject, live)
+        if self._planner.is_preview and not known:
             return Step(Change(
                 wanted.subject, Action.UPDATE, Confidence.RENDERED, reason=NOT_OWNED,
                 source=wanted.source,
