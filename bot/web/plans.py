@@ -71,10 +71,13 @@ _inline = MarkdownIt("zero").enable(["backticks", "emphasis"])
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """The pages, below the path of `public_url` too, for a proxy that does not strip it."""
+    """The pages, below the path of `public_url` too, for a proxy that does not strip it.
+
+    patience: seconds that a reader waits while as many as allowed are served."""
 
     settings: ReceiverSettings
     store: Store
+    patience: float = PATIENCE
     _turns: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(AT_ONCE))
 
     def register(self, app: Flask) -> None:
@@ -88,9 +91,13 @@ class Plans:
 
     def show(self, name: str) -> Response:
         as_json = name.endswith(".json") or request.args.get("format") == "json"
-        if not self._turns.acquire(timeout=PATIENCE):
+        if not self._turns.acquire(timeout=self.patience):
             return _unavailable(as_json=as_json)
-        response = self._answer(name.removesuffix(".json"), as_json=as_json)
+        try:
+            response = self._answer(name.removesuffix(".json"), as_json=as_json)
+        except BaseException:
+            self._turns.release()
+            raise
         # Held until the last byte is sent: slow readers wait for one another, not deliveries.
         response.call_on_close(self._turns.release)
         return response
