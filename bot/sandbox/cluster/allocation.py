@@ -22,10 +22,12 @@ def complete(storage: Storage, service: Object, before: Object | None) -> Object
     spec = dict(service["spec"])
     old = before["spec"] if before else {}
     kind = spec.get("type", "ClusterIP")
+    # A PUT need not say the uid.
+    uid = (before or service)["metadata"].get("uid")
     others = [
         each.object
         for each in storage.list("", "services")
-        if each.object["metadata"].get("uid") != service["metadata"].get("uid")
+        if each.object["metadata"].get("uid") != uid
     ]
     name = service["metadata"].get("name", "")
     if kind == "ExternalName":

@@ -8,6 +8,7 @@ have their defaults in their schema.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,12 @@ from bot.sandbox.cluster.schema import Schema
 Json = dict[str, Any]
 _RBAC = "rbac.authorization.k8s.io"
 CLIENT_IP_SECONDS = 10800
+# What can be read as an image reference: domain and port, path, tag, digest.
+_IMAGE = re.compile(
+    r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,})?",
+    re.ASCII,
+)
 # The real server keeps this number in a field that v1 has no more, and shows it so.
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
@@ -63,7 +70,8 @@ def image_tag(image: str) -> str:
 
 
 def _pull_policy(image: str) -> str:
-    return "Always" if image_tag(image) == "latest" else "IfNotPresent"
+    readable = _IMAGE.fullmatch(image) is not None
+    return "Always" if readable and image_tag(image) == "latest" else "IfNotPresent"
 
 
 def _container(value: Json) -> None:

@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,7 +75,7 @@ class Reader:
     def _value(self, raw: Any, schema: Schema, place: _Place) -> Any:
         special = _SPECIAL.get(schema.definition)
         if special:
-            return special(raw)
+            return special(raw, place)
         if schema.map and (schema.type == "object" or schema.map.properties):
             return self._object(raw, schema, place)
         if schema.list and schema.type == "array":
@@ -220,33 +220,38 @@ def _base64(raw: str) -> str:
         raise WrongType(f"illegal base64 data at input byte {at}") from None
 
 
-def _int_or_string(raw: Any) -> Any:
+def _int_or_string(raw: Any, place: _Place) -> Any:
     if isinstance(raw, str):
         return raw
+    inner = replace(place, go_type="int32")
     if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-        raise _mismatch(raw, _Place(go_type="int32"))
+        raise _mismatch(raw, inner)
     if isinstance(raw, float) or not -(2**31) <= raw < 2**31:
-        raise _mismatch(raw, _Place(go_type="int32"), exact=True)
+        raise _mismatch(raw, inner, exact=True)
     return raw
 
 
-def _time(raw: Any) -> str:
-    return _moment(raw).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _quantity_text(raw: Any, _place: _Place) -> str:
+    return str(_quantity(raw))
 
 
-def _micro_time(raw: Any) -> str:
+def _time(raw: Any, place: _Place) -> str:
+    return _moment(raw, place).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _micro_time(raw: Any, place: _Place) -> str:
     if isinstance(raw, str) and re.fullmatch(r"[^.]{19}(Z|[+-]\d{2}:\d{2})", raw):
         zone = raw[19:]
         raise WrongType(
             f'parsing time "{raw}" as "2006-01-02T15:04:05.000000Z07:00": '
             f'cannot parse "{zone}" as ".000000"'
         )
-    return _moment(raw).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _moment(raw, place).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _moment(raw: Any) -> datetime:
+def _moment(raw: Any, place: _Place) -> datetime:
     if not isinstance(raw, str):
-        raise _mismatch(raw, _Place(go_type="string"))
+        raise _mismatch(raw, replace(place, go_type="string"))
     found = _TIME_TEXT.fullmatch(raw)
     try:
         if found:
@@ -260,13 +265,13 @@ def _moment(raw: Any) -> datetime:
     )
 
 
-def _as_it_is(raw: Any) -> Any:
+def _as_it_is(raw: Any, _place: _Place) -> Any:
     return raw
 
 
 # Types that write and read themselves.
-_SPECIAL: dict[str, Callable[[Any], Any]] = {
-    "io.k8s.apimachinery.pkg.api.resource.Quantity": lambda raw: str(_quantity(raw)),
+_SPECIAL: dict[str, Callable[[Any, _Place], Any]] = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": _quantity_text,
     _INT_OR_STRING: _int_or_string,
     _TIME: _time,
     _MICRO_TIME: _micro_time,

@@ -24,6 +24,12 @@ _FIELDS = re.compile(
 )
 _STANDARD = frozenset({"cpu", "memory", "ephemeral-storage"})
 MAX_ID = 2**31 - 1
+# The fields of a security context as the server's internal type shows them.
+_CONTEXT = (
+    "Capabilities", "Privileged", "SELinuxOptions", "WindowsOptions", "RunAsUser", "RunAsGroup",
+    "RunAsNonRoot", "ReadOnlyRootFilesystem", "AllowPrivilegeEscalation", "ProcMount",
+    "SeccompProfile", "AppArmorProfile",
+)  # fmt: skip
 _SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 
@@ -357,4 +363,5 @@ def _check_security(faults: Faults, field: str, context: Json) -> None:
     check_seccomp(faults, field, context)
     if context.get("allowPrivilegeEscalation") is False and context.get("privileged"):
         detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
-        faults.invalid(field, context, detail)
+        shown = {name: context.get(name[0].lower() + name[1:]) for name in _CONTEXT}
+        faults.invalid(field, shown, detail)

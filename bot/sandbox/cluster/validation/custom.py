@@ -42,6 +42,8 @@ def check_value(
         faults.causes.append(
             Cause("FieldValueTypeInvalid", f'Invalid value: "{name}": {text}', field)
         )
+        if (wrong, name) == ("integer", "number"):
+            _nowhere(faults, f"Checked value must be of type integer (default format) in {field}")
         return
     _check_enum(faults, field, value, raw)
     if isinstance(value, bool):
@@ -137,7 +139,7 @@ def _check_format(faults: Faults, field: str, value: str, kind: Any) -> None:
     else:
         return
     if not met:
-        faults.invalid(field, value, f'{field} in body must be of type {kind}: "{value}"')
+        faults.wrong_type(field, value, f'{field} in body must be of type {kind}: "{value}"')
 
 
 def _is_time(value: str) -> bool:

@@ -68,7 +68,8 @@ class Faults:
         self._add("TooLong", field, "Too long", f"may not be more than {limit} bytes")
 
     def too_many(self, field: str, count: int, limit: int) -> None:
-        self._add("TooMany", field, f"Too many: {count}", f"must have at most {limit} items")
+        items = "item" if limit == 1 else "items"
+        self._add("TooMany", field, f"Too many: {count}", f"must have at most {limit} {items}")
 
     def wrong_type(self, field: str, value: Any, detail: str) -> None:
         self._add("TypeInvalid", field, "Invalid value", shown(value), detail)
