@@ -129,8 +129,8 @@ environments:
     def _serve(self, port: int) -> int:
         hook = Hook("hub", "hub", (SECRET.encode(),), frozenset({"acme/shop"}))
         settings = ReceiverSettings((hook,), "http://127.0.0.1:1")
-        web = create_app(settings, self.app.store, self.app.catalog, self.clock)
-        self._server = make_server("127.0.0.1", port, web, threaded=True)
+        self.web = create_app(settings, self.app.store, self.app.catalog, self.clock)
+        self._server = make_server("127.0.0.1", port, self.web, threaded=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self._server.server_port
 
