@@ -26,7 +26,22 @@ ROOT = "/var/run/secrets/kubernetes.io/serviceaccount"
 # Seconds; a pod stays so long on a node that is not ready.
 TOLERATION_SECONDS = 300
 TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-COMPUTE_PARTS = ("requests.", "limits.")
+POLICIES = "admission policies, whose rules are CEL expressions"
+WEBHOOKS = "admission webhooks"
+# Kinds that would change what the server admits or serves.
+UNSUPPORTED = {
+    ("", "LimitRange"): "limits and defaults for containers (LimitRange)",
+    ("apiregistration.k8s.io", "APIService"): "API servers behind this one (APIService)",
+    **{
+        ("admissionregistration.k8s.io", f"{kind}AdmissionPolicy{more}"): POLICIES
+        for kind in ("Validating", "Mutating")
+        for more in ("", "Binding")
+    },
+    **{
+        ("admissionregistration.k8s.io", f"{kind}WebhookConfiguration"): WEBHOOKS
+        for kind in ("Validating", "Mutating")
+    },
+}
 
 
 class ServerAdmission:
@@ -300,9 +315,8 @@ def _must_specify(change: Change, quota: str, hard: dict[str, str], pod: Object)
 
 def _refuse_unsupported(resource: Resource, body: Object) -> None:
     """What would silently have no effect here is not taken."""
-    if resource.kind == "ResourceQuota":
-        spec = body["spec"]
-        if spec.get("scopes") or spec.get("scopeSelector"):
-            raise unsupported("scopes of a ResourceQuota")
-    if (resource.group, resource.kind) == ("", "LimitRange"):
-        raise unsupported("LimitRange (limits and defaults for containers)")
+    what = UNSUPPORTED.get((resource.group, resource.kind))
+    if what:
+        raise unsupported(what)
+    if resource.kind == "ResourceQuota" and {"scopes", "scopeSelector"} & body["spec"].keys():
+        raise unsupported("scopes of a ResourceQuota")

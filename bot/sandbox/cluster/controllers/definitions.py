@@ -18,11 +18,11 @@ from bot.sandbox.cluster.controllers.work import (
     update,
     update_status,
 )
+from bot.sandbox.cluster.deletes import CLEANUP
 from bot.sandbox.cluster.model import Object
 from bot.sandbox.cluster.registry import Registry
 from bot.sandbox.cluster.storage import Event, Key, Subscriber
 
-CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 API_SERVER = Who("system:apiserver", "kube-apiserver", ("system:masters", "system:authenticated"))
 
 
@@ -31,7 +31,7 @@ def decide(view: View, key: Key, now: float) -> Decision:
     if definition is None:
         return NOTHING
     if is_going(definition):
-        return Decision(_removed(view, definition))
+        return Decision(_removed(view, definition, now))
     return Decision(_accepted(view, definition, now))
 
 
@@ -98,14 +98,20 @@ def _is_established(definition: Object) -> bool:
     return found is not None and found["status"] == "True"
 
 
-def _removed(view: View, definition: Object) -> list[Write]:
+def _removed(view: View, definition: Object, now: float) -> list[Write]:
     """All custom objects go first."""
     spec = definition["spec"]
     version = next(v["name"] for v in spec["versions"] if v["storage"])
     kind = Kind(spec["group"], version, spec["names"]["kind"], spec["names"]["plural"])
     left = view.list(kind)
     if left:
-        return [delete(kind, each) for each in left if not is_going(each)]
+        reason = ("InstanceDeletionInProgress", "CustomResource deletion is in progress")
+        told = standing(definition, Said("Terminating", "True", *reason), now)
+        status = definition.get("status") or {}
+        others = [c for c in status.get("conditions") or [] if c["type"] != "Terminating"]
+        doomed = [delete(kind, each) for each in left if not is_going(each)]
+        status = {**status, "conditions": [*others, told]}
+        return [*update_status(DEFINITION, definition, status), *doomed]
     metadata = definition["metadata"]
     finalizers = [each for each in metadata.get("finalizers", []) if each != CLEANUP]
     if finalizers == metadata.get("finalizers", []):

@@ -83,9 +83,7 @@ class Runner:
     def settled(self, timeout: float) -> bool:
         """Wait until nothing is left to do now; timers may still run. False when time is over."""
         with self._wake:
-            return self._wake.wait_for(
-                lambda: self._idle and not self._events, timeout
-            )
+            return self._wake.wait_for(lambda: self._idle and not self._events, timeout)
 
     def _note(self, event: Event) -> None:
         with self._wake:
@@ -140,12 +138,12 @@ class Runner:
         try:
             decision = worker.decide(self._view, key, self._clock.now())
             self._carry_out(item, worker.who, decision)
-        except StatusError as error:
-            self._failed(item, error.message)
+        except StatusError:
+            self._failed(item)
         except Exception as error:
             log.warning("controller_failed", controller=worker.who.user, key=str(key),
                         exc_info=error)  # fmt: skip
-            self._failed(item, str(error))
+            self._failed(item)
         else:
             if decision.again is not None:
                 self._put_later(item, decision.again)
@@ -162,11 +160,10 @@ class Runner:
             raise
         self._failures.pop(item, None)
 
-    def _failed(self, item: tuple[int, Key], message: str) -> None:
+    def _failed(self, item: tuple[int, Key]) -> None:
         times = self._failures.get(item, 0)
         self._failures[item] = times + 1
         pause = min(FIRST_PAUSE * 2**times, LONGEST_PAUSE)
-        log.debug("controller_again", key=str(item[1]), message=message, seconds=pause)
         self._put_later(item, pause)
 
     def _put_later(self, item: tuple[int, Key], seconds: float) -> None:
