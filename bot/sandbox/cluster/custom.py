@@ -59,8 +59,26 @@ def _joined(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
+def without_nulls(value: Any, schema: Schema) -> Any:
+    """The value without nulls that the schema does not allow, unless a default will replace them."""
+    if schema.typed:
+        return value
+    if isinstance(value, list) and schema.list:
+        return [without_nulls(each, schema.list.items) for each in value]
+    if not isinstance(value, dict) or not schema.map:
+        return value
+    out: Json = {}
+    for name, inner in value.items():
+        below = schema.child(name)
+        known = schema.map.properties.get(name)
+        forbidden = inner is None and known is not None and not known.schema.nullable
+        if not forbidden or (known is not None and known.default is not None):
+            out[name] = without_nulls(inner, below) if below is not None else inner
+    return out
+
+
 def with_defaults(value: Any, schema: Schema) -> Any:
-    """The value with the schema's defaults. A null that is not allowed is as if it were not there."""
+    """The value with the schema's defaults, which also replace nulls that are not allowed."""
     if schema.typed:
         return value
     if isinstance(value, dict) and schema.map:
@@ -74,9 +92,8 @@ def _object_with_defaults(value: Json, schema: Schema) -> Json:
     assert schema.map is not None
     out = dict(value)
     for name, known in schema.map.properties.items():
-        if name in out and out[name] is None and not known.schema.nullable:
-            del out[name]
-        if name not in out and known.default is not None:
+        absent = name not in out or (out[name] is None and not known.schema.nullable)
+        if absent and known.default is not None:
             out[name] = copy.deepcopy(known.default)
     for name, inner in out.items():
         below = schema.child(name)

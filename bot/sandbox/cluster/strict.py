@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import yaml
 
-from bot.sandbox.cluster.custom import CustomReader
+from bot.sandbox.cluster.custom import CustomReader, without_nulls
 from bot.sandbox.cluster.defaults import defaulted
 from bot.sandbox.cluster.golang import Reader, Repeated, WrongType
 from bot.sandbox.cluster.model import StatusError, bad_request
@@ -90,7 +90,8 @@ def decode(body: Json, schema: Schema, *, validation: str = "Warn") -> Decoded:
         raise bad_request(f"{head}{error}") from None
     if found and validation == "Strict":
         raise bad_request(f"{head}strict decoding error: {', '.join(found)}")
-    return Decoded(defaulted(read, schema), tuple(found) if validation == "Warn" else ())
+    made = defaulted(without_nulls(read, schema), schema)
+    return Decoded(made, tuple(found) if validation == "Warn" else ())
 
 
 def _read(body: Json, schema: Schema) -> tuple[Json, list[str]]:
