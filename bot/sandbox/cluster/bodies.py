@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -42,7 +43,7 @@ def read_body(incoming: Incoming, kind: str) -> Any:
     try:
         if media == PROTOBUF:
             return read_object(incoming.body)
-        value = strict.parse(incoming.body, as_yaml=media == YAML)
+        value = _parsed(incoming.body) if media == YAML else strict.parse(incoming.body)
     except NotProtobuf as error:
         raise bad_request(f"{head}{error} ({incoming.body[:64].hex()})") from None
     except (ValueError, yaml.YAMLError, RecursionError):
@@ -53,6 +54,14 @@ def read_body(incoming: Incoming, kind: str) -> Any:
         said = f"{_NO_OBJECT.format(_kind_of(value))} ({incoming.body[:64].hex()})"
         raise bad_request(f"{head}couldn't get version/kind; json parse error: {said}")
     return value
+
+
+def _parsed(body: bytes) -> Any:
+    """YAML. Most of it is JSON, which is read a hundred times faster."""
+    if body[:1] == b"{":
+        with suppress(ValueError):
+            return strict.parse(body)
+    return strict.parse(body, as_yaml=True)
 
 
 def _kind_of(value: Any) -> str:
@@ -80,7 +89,7 @@ def read_patch(incoming: Incoming) -> tuple[str, Any]:
             415, "UnsupportedMediaType", "415: Unsupported Media Type", {}
         )  # fmt: skip
     try:
-        value = strict.parse(incoming.body, as_yaml=media == APPLY)
+        value = _parsed(incoming.body) if media == APPLY else strict.parse(incoming.body)
     except yaml.YAMLError as error:
         problem = str(getattr(error, "problem", None) or "is no YAML")
         problem = problem.replace("not allowed here", "not allowed in this context")

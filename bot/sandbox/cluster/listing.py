@@ -23,6 +23,7 @@ from bot.sandbox.cluster.selectors import EVERYTHING, Selector, parse_selector
 from bot.sandbox.cluster.storage import Storage, Stored, TooOld
 
 TOKEN_VERSION = "meta.k8s.io/v1"  # noqa: S105 - a version
+_NOT_VALID = "invalid continue token: continue key is not valid"
 TOO_OLD = "The resourceVersion for the provided list is too old."
 CONTINUE_TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start"
@@ -126,11 +127,11 @@ def _token(version: int, start: str) -> str:
 def _read_token(token: str) -> tuple[int, str]:
     try:
         found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        if found["v"] != TOKEN_VERSION:
-            raise ValueError
+        if found.get("v") != TOKEN_VERSION:
+            raise bad_request(f"{_NOT_VALID}: server does not recognize this encoded version ")
         return int(found["rv"]), str(found["start"])
-    except (binascii.Error, ValueError, KeyError, TypeError):
-        raise bad_request("invalid continue token: continue key is not valid") from None
+    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
+        raise bad_request(_NOT_VALID) from None
 
 
 def parse_version(text: str, storage: Storage) -> int:

@@ -43,10 +43,7 @@ class Renderer:
             items = [self._versioned(each) for each in page.items]
             return self._reply(200, self._table.of(items, page.metadata))
         if self._form.as_kind:
-            return _joined(
-                {"kind": "PartialObjectMetadataList", "apiVersion": self._meta_version},
-                page.metadata, (self._partial(each) for each in page.items),
-            )  # fmt: skip
+            return self._partials(page)
         # Lists of custom kinds say that nothing follows; the others leave it out.
         metadata = (
             page.metadata
@@ -55,6 +52,13 @@ class Renderer:
         )
         reply = _joined(self._list_head(), metadata, map(self._item, page.items))
         return self._reply(200, orjson.loads(reply.body)) if self._form.yaml else reply
+
+    def _partials(self, page: Page) -> Reply:
+        head = {"kind": "PartialObjectMetadataList", "apiVersion": self._meta_version}
+        if not page.items:
+            # As the real server writes an empty list of these.
+            return self._reply(200, {**head, "metadata": page.metadata, "items": None})
+        return _joined(head, page.metadata, map(self._partial, page.items))
 
     def objects(self, items: Sequence[Object], metadata: Object) -> Reply:
         """A list that is not in storage any more (what a DELETE of a collection removed)."""

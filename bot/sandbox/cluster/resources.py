@@ -82,9 +82,7 @@ class Resources:
             raise not_found(resource, name) if custom else nothing_here()
         if request.verb not in (known.verbs if known else resource.verbs):
             raise not_allowed()
-        if request.verb == "create" and (
-            bool(name) != bool(known) or _no_place(resource, namespace)
-        ):
+        if not _fits(request.verb, Address(resource, namespace, name, request.subresource)):
             raise not_allowed()
         return Address(resource, namespace, name, request.subresource)
 
@@ -123,7 +121,8 @@ class Resources:
             return self._token(at, body, write)
         body = with_kind(body, at)
         if self._reviews.answers(at.resource.plural):
-            return json_reply(201, self._reviews.ask(at, body, request.user))
+            answered = self._reviews.ask(at, self._verbs.owned(at, body, write), request.user)
+            return json_reply(201, answered)
         if "get" not in at.resource.verbs:
             raise unsupported(at.resource.qualified)
         return _written(renderer, self._verbs.create(at, body, write), created=201)
@@ -182,8 +181,14 @@ def nothing_here() -> StatusError:
     return StatusError(404, "NotFound", message, {})
 
 
-def _no_place(resource: Any, namespace: str) -> bool:
-    return resource.namespaced and not namespace
+def _fits(verb: str, at: Address) -> bool:
+    """Whether the method goes with an object, a collection or a part of an object."""
+    if verb == "create":
+        fits = bool(at.name) == bool(at.subresource)
+    else:
+        fits = bool(at.name) or verb in ("list", "watch", "deletecollection")
+    everywhere = at.resource.namespaced and not at.namespace
+    return fits and (not everywhere or verb in ("list", "watch"))
 
 
 def _within(request: Request, at: Address) -> Request:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.ports import Clock
-from bot.sandbox.cluster.access import Access, Attributes, Grant
+from bot.sandbox.cluster.access import Access, Attributes
 from bot.sandbox.cluster.accounts import ISSUER, AccountTokens
 from bot.sandbox.cluster.identity import Authenticator
 from bot.sandbox.cluster.metadata import timestamp
@@ -78,14 +78,13 @@ class Reviews:
         namespace = (body.get("spec") or {}).get("namespace") or ""
         if not namespace:
             raise bad_request("no namespace on request")
-        grants = self._access.grants(user, namespace, [])
-        rules = [each.rule for each in (*_masters(user), *grants)]
+        rules = [grant.rule for grant in self._access.grants(user, namespace, [])]
         status = {
             "resourceRules": [_resource_rule(r) for r in rules if r.get("resources")],
             "nonResourceRules": [_path_rule(r) for r in rules if r.get("nonResourceURLs")],
             "incomplete": False,
         }
-        return {"spec": {}, "status": status}
+        return {"metadata": {}, "spec": {}, "status": status}
 
     def _self(self, _body: Object, user: User, _: str) -> Object:
         created = timestamp(self._clock.now())
@@ -153,16 +152,6 @@ def _check_seconds(seconds: Any) -> None:
         text = f"Invalid value: {seconds}: {problem}"
         cause = Cause("FieldValueInvalid", text, "spec.expirationSeconds")
         raise invalid(AUTHENTICATION, "TokenRequest", "", [cause])
-
-
-def _masters(user: User) -> list[Grant]:
-    if "system:masters" not in user.groups:
-        return []
-    everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
-    return [
-        Grant(everything, "system:masters"),
-        Grant({"verbs": ["*"], "nonResourceURLs": ["*"]}, "system:masters"),
-    ]
 
 
 def _resource_rule(rule: Object) -> Object:

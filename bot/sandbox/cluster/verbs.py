@@ -135,7 +135,8 @@ class Verbs:
             raise unsupported("server-side apply of the scale subresource")
         _check_applied(at, config)
         meta.match_name(config, at)
-        meta.match_namespace(config, at)
+        # A copy: what is applied is not changed before it is compared with its schema.
+        meta.match_namespace({"metadata": dict(config["metadata"])}, at)
         with self.storage.lock:
             if self.storage.peek(key_of(at)) is not None or at.subresource:
                 answer = self._writes.update(
@@ -148,9 +149,8 @@ class Verbs:
     def _apply_new(self, at: Address, config: Object, write: WriteOptions) -> Answer:
         uid = config["metadata"].get("uid")
         if uid:
-            text = f'Invalid value: "{uid}": field is immutable'
-            cause = Cause("FieldValueInvalid", text, "metadata.uid")
-            raise invalid(at.resource.group, at.resource.kind, at.name, [cause])
+            why = f"the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(at.resource, at.name, f"uid mismatch: {why}")
         return self._writes.create(at, self._applied({}, config, at, write), write)
 
     def _applied(self, live: Object, config: Object, at: Address, write: WriteOptions) -> Object:
@@ -196,6 +196,11 @@ class Verbs:
         if not isinstance(made.get("metadata"), dict):
             made["metadata"] = {}
         return made, decoded.warnings
+
+    def owned(self, at: Address, body: Object, write: WriteOptions) -> Object:
+        """A question (an access review) with its managedFields: nothing is stored."""
+        decoded, _ = self._decode(at, body, write)
+        return self._owned({}, decoded, at, write)
 
     def _owned(self, live: Object, new: Object, at: Address, write: WriteOptions) -> Object:
         """The new object with managedFields as this write leaves them."""
