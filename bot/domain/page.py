@@ -64,7 +64,8 @@ class EnvironmentPart:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """left_out: what found no room even here, in words; "" when everything is there."""
+    """conflicts: paths that Git cannot merge. problems: directories that would give no
+    environment. left_out: what found no room even here, in words; "" when all is there."""
 
     kind: PageKind
     repository: str
@@ -74,6 +75,7 @@ class Page:
     head: str = ""
     base: str = ""
     conflicts: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     environments: tuple[EnvironmentPart, ...] = ()
     objects: tuple[ObjectPart, ...] = ()

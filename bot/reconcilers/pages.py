@@ -31,7 +31,7 @@ class Pages:
 
     def keep_preview(self, preview: Preview) -> FullPlan:
         """The same plans give the same link; writing them again makes it last longer."""
-        if not (preview.environments or preview.conflicts):
+        if not (preview.environments or preview.conflicts or preview.problems):
             return report.NOWHERE
         full = self._address(preview.pull, *report.preview_facts(preview))
         page = report.preview_page(preview, self._name(preview.pull.repo))

@@ -52,6 +52,16 @@ def test_the_same_plan_has_the_same_link():
     assert len(others | {first}) == 7
 
 
+def test_directories_without_an_environment_are_listed_in_full():
+    """The comment names ten of them."""
+    shown = replace(preview(), problems=tuple(f"apps/{n}: no name" for n in range(30)))
+
+    assert report.preview_page(shown, "acme/shop").problems[29] == "apps/29: no name"
+    assert id_of(shown) != id_of(preview())
+    text = report.preview_comment(shown, golden.MARKER, full=report.FullPlan("https://b/plans/1"))
+    assert "- and 20 more, in the full plan" in text
+
+
 def test_everything_that_a_comment_folds_is_there():
     """Every object but unchanged ones, with reason, owners, warnings, source and diff."""
     page = report.preview_page(golden.refused(), "acme/shop")

@@ -17,7 +17,7 @@ PART = EnvironmentPart("prod", "prod (new)", (("effect", "+1"),), ("**deletes** 
 OBJECT = ObjectPart(("prod",), ("ConfigMap shop/b",), "create", "server", ("deletion",), look=True,
                     diff="+a: \u5bbd\n", fields=("data.a",), left_out="3 lines added")  # fmt: skip
 PAGE = Page(PageKind.PREVIEW, "acme/shop", 7, "Preview", "**Safe**", head="1" * 40,
-            environments=(PART,), objects=(OBJECT,), conflicts=("a",), hidden=("U+202E",))  # fmt: skip
+            environments=(PART,), objects=(OBJECT,), conflicts=("a",), problems=("b",), hidden=("U+202E",))  # fmt: skip
 
 
 def test_a_page_comes_back_as_it_was(store):

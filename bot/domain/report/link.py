@@ -52,7 +52,7 @@ def page_id(key: bytes, pull_request: str, *facts: str) -> str:
 def preview_facts(preview: Preview) -> list[str]:
     """What makes two previews of one pull request the same plan."""
     plans = [f"{e.environment.name}\0{_digest(e)}" for e in preview.environments]
-    return ["preview", *sorted(plans), *preview.conflicts]
+    return ["preview", *sorted(plans), "conflicts", *preview.conflicts, *preview.problems]
 
 
 def _digest(preview: EnvironmentPreview) -> str:

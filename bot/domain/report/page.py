@@ -51,6 +51,7 @@ def preview_page(preview: Preview, repository: str) -> Page:
         head=pull.head_sha,
         base=preview.base_sha,
         conflicts=_texts(preview.conflicts, 5_000),
+        problems=_texts(preview.problems, 5_000),
         hidden=tuple(sorted({point for points in hidden.values() for point in points})),
         environments=tuple(_environment(e) for e in preview.environments),
         objects=objects,

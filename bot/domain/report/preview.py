@@ -55,7 +55,7 @@ def preview_comment(
         raise ValueError(f"a comment needs room for {LEAST_LIMIT} characters, not {limit}")
     found = _hidden_characters(preview)
     head = [_title(preview), verdict(preview, len(found))]
-    head += [_problems(preview.problems)] if preview.problems else []
+    head += [_problems(preview.problems, full)] if preview.problems else []
     note, foot = _hidden(found) if found else "", _footer(preview, full)
     room = limit - _HISTORY_ROOM - sum(len(part) + 2 for part in (*head, note, foot, marker))
     top, objects = _within(preview, room, full)
@@ -103,11 +103,11 @@ def _conflicts(preview: Preview, room: int, full: FullPlan) -> str:
     return "\n".join([what, *listed, "", last])
 
 
-def _problems(problems: Sequence[str]) -> str:
+def _problems(problems: Sequence[str], full: FullPlan) -> str:
     """Directories that a pattern of the operator means, and that cannot become environments."""
     listed = [f"- {remark(problem)}" for problem in problems[:_PROBLEMS_SHOWN]]
     rest = len(problems) - len(listed)
-    listed += [f"- and {many(rest, 'more')}"] if rest > 0 else []
+    listed += [f"- and {rest} more{full.named}"] if rest > 0 else []
     return "\n".join(["These directories would give no environment:", *listed])
 
 
