@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,25 +84,43 @@ def run_worker(config: Path, *, end_with_parent_: bool = False) -> int:
     _begin(app, examine=not end_with_parent_)
     current = Current(app)
     worker = Worker(app.store, current, threads=app.settings.server.workers, clock=app.clock)
-    live = Live(config, app.settings, state, app.clock, current.take, app.store.put_config_state)
+    told = partial(_tell_config, app)
+    live = Live(config, app.settings, state, app.clock, current.take, told)
     signal.signal(signal.SIGHUP, lambda *_: live.request())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     if end_with_parent_:
         end_with_parent(worker.stop)
+    app.store.record("worker.started", worker.id, {"version": __version__})
     wake(app)
     _until_enrolled(app)
-    app.store.put_config_state(state)
+    told(state)
     _every(LOOK_EVERY, live.look)
     _every(BEAT_EVERY, lambda: app.store.touch_config_state(state.id))
     _every(SWEEP_EVERY, lambda: _sweep(app))
     sealer = Sealer(app.store, app.settings)
     _every(SEAL_EVERY, sealer.seal)
-    app.store.record("worker.started", worker.id, {"version": __version__})
     worker.run()
-    app.store.record("worker.stopped", worker.id, {})
-    sealer.seal()
+    _end(app, worker.id, sealer)
     return 0
+
+
+def _tell_config(app: App, state: ConfigState) -> None:
+    """What decides is the configuration, so which one it was stands in the ledger; the file itself
+    is the operator's to keep."""
+    app.store.put_config_state(state)
+    digest = hashlib.sha256(state.text.encode()).hexdigest()
+    facts = {"sha256": digest, "error": state.error, "pending": list(state.pending)}
+    app.store.record("configuration", state.id, facts)
+
+
+def _end(app: App, worker: str, sealer: Sealer) -> None:
+    """A stop is clean also where the last words cannot be written."""
+    try:
+        app.store.record("worker.stopped", worker, {})
+        sealer.seal()
+    except BotError as error:
+        log.warning("ledger.not-ended", error=error.public)
 
 
 def _begin(app: App, *, examine: bool = True) -> None:

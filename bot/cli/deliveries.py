@@ -41,11 +41,11 @@ def list_(session: Session, /, as_json: bool, **filters: Any) -> None:
     if as_json:
         print_json([_about_json(about) for about in found])
         return
-    rows = table("received (UTC)", "hook", "event", "delivery")
+    rows = table("received (UTC)", "hook and event", "delivery")
     for about in found:
         copied = f" (copy of {about.duplicate_of})" if about.duplicate_of else ""
         rows.add_row(
-            at(about.received_at), safe(about.hook), safe(about.event), safe(about.id + copied)
+            at(about.received_at), safe(f"{about.hook} {about.event}"), safe(about.id + copied)
         )
     if found:
         console().print(rows)

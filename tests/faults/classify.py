@@ -33,6 +33,7 @@ LEDGER = {
     "sync.ended": Step.SYNC_TOLD,
     "sync.held": Step.SYNC_TOLD,
     "worker.started": Step.WORKER_SEEN,
+    "configuration": Step.CONFIG_NOTED,
     "worker.stopped": Step.WORKER_SEEN,
     "write.intent": Step.WRITE_TOLD,
     "write.outcome": Step.WRITE_TOLD,
