@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 IMAGE = "ghcr.io/acme/web:1.8.2"
+# Seconds that a rollout may take without progress, on a busy machine.
+DEADLINE = 15
 
 
-def _deployment(name: str, image: str, replicas: int, deadline: int = 15) -> str:
+def _deployment(name: str, image: str, replicas: int, deadline: int) -> str:
     return f"""apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -78,15 +80,15 @@ def config_map(name: str, value: str = "1") -> str:
     )
 
 
-def files() -> dict[str, bytes]:
+def files(deadline: int = DEADLINE) -> dict[str, bytes]:
     """The first commit."""
     text = {
         "base/kustomization.yaml": BASE,
-        "base/web.yaml": _deployment("web", IMAGE, 1),
+        "base/web.yaml": _deployment("web", IMAGE, 1, deadline),
         "base/service.yaml": SERVICE,
         "overlays/dev/kustomization.yaml": overlay("shop-dev"),
         "overlays/prod/kustomization.yaml": overlay("shop-prod", replicas=3),
-        "tools/cron.yaml": _deployment("cron", "ghcr.io/acme/cron:3.1.0", 1),
+        "tools/cron.yaml": _deployment("cron", "ghcr.io/acme/cron:3.1.0", 1, deadline),
         **{f"tools/extra-{n}.yaml": config_map(f"extra-{n}") for n in range(9)},
         "README.md": "# The shop\n",
     }

@@ -1,5 +1,5 @@
 """The whole bot as its users run it: `gitops-bot serve` as a process, an embedded forge that sends
-signed hooks, and the real API server."""
+signed hooks, and an API server: the real one or the embedded one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.sandbox.forge import EmbeddedForge
 from bot.sandbox.forge.model import Role
 from tests.live import shop
 from tests.live.proxy import Proxy
-from tests.testbed.access import ADMIN, ClusterAccess, Kubectl, eventually
+from tests.testbed.access import ADMIN, Access, Kubectl, eventually
 
 SECRET = "the webhook secret of the live stories"
 NAMESPACES = ("shop-dev", "shop-prod", "shop-tools")
@@ -25,6 +25,7 @@ NAMESPACES = ("shop-dev", "shop-prod", "shop-tools")
 # The one documented list of what may differ between two runs of a golden comment.
 REPLACEMENTS: tuple[tuple[str, str], ...] = (
     (r"<!-- gitops-bot (\w+) [0-9a-f]{32} -->", r"<!-- gitops-bot \1 MARKER -->"),
+    (r"http://127\.0\.0\.1:\d+/plans/\w+", "PLAN-PAGE"),
     (r"\b[0-9a-f]{40}\b", "SHA"),
     (r"`[0-9a-f]{7}`", "`SHORT-SHA`"),
     (r"(\w) `[0-9a-f]{8}`", r"\1 `PLAN-DIGEST`"),
@@ -66,20 +67,22 @@ class Story:
     def __init__(
         self,
         root: Path,
-        access: ClusterAccess,
+        access: Access,
         *,
         preview: str = ADMIN,
         apply: str = ADMIN,
         server: str | None = None,
         command: str = "serve",
         heal: str = "",
+        deadline: int = shop.DEADLINE,
     ) -> None:
+        """deadline: seconds that a rollout may take without progress."""
         self.root, self.access, self.command = root, access, command
         self.kubectl = Kubectl(access, ADMIN, root)
         self._fresh_namespaces()
         self.forge = EmbeddedForge(root / "forge")
         self.forge.start()
-        self._people()
+        self._people(deadline)
         self.port = free_port()
         self.config = self._config(preview, apply, server, heal)
         self.process: subprocess.Popen[bytes] | None = None
@@ -92,13 +95,13 @@ class Story:
             account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
             eventually("the default service account", lambda a=account: self.access.get(a).ok)
 
-    def _people(self) -> None:
+    def _people(self, deadline: int) -> None:
         forge = self.forge
         acme, self.bot = forge.create_user("acme"), forge.create_user("gitops-bot")
         self.alice, self.bob = forge.create_user("alice"), forge.create_user("bob")
         roles = {"gitops-bot": Role.write, "alice": Role.admin, "bob": Role.write}
         self.repo = forge.create_repository(acme, "shop", roles=roles)
-        forge.commit_files(self.repo, "main", shop.files(), "The shop", self.alice)
+        forge.commit_files(self.repo, "main", shop.files(deadline), "The shop", self.alice)
 
     def _config(self, preview: str, apply: str, server: str | None, heal: str) -> Path:
         for name, text in (("token", self.bot.token), ("key", "k" * 40), ("secret", SECRET)):

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.live import shop
+from tests.live.chapters import IMAGE, writes
 from tests.live.proxy import AFTER, BEFORE, Proxy
 from tests.live.story import Story
-from tests.live.test_story import IMAGE, writes
 from tests.testbed.access import ClusterAccess
 
 pytestmark = pytest.mark.timeout(420)
