@@ -209,3 +209,25 @@ def test_the_sqlite_library_is_told() -> None:
 
     assert found.result is Result.OK
     assert found.detail[0].isdigit()
+
+
+def test_a_pattern_is_a_part_and_asks_for_what_its_environments_need(tmp_path: Path) -> None:
+    """Where a directory chooses the namespace there is nobody to ask before the first one."""
+    pattern = """\
+  apps:
+    repository: acme/shop
+    path: apps/{app}
+    name: "{app}"
+    target: prod
+    namespace: "{app}"
+    mode: deploy
+    allow: {derived_namespaces: ["team-*"]}
+"""
+    text = (GOOD + pattern).replace("/var/lib", str(tmp_path))
+    parsed = read(text.encode(), "config.yaml", secrets=False)
+    found = {part.name: part for part in check_parts.parts(parsed)}
+
+    assert "environment shop" in found
+    (check,) = found["pattern apps"].ask()
+    assert check.result is Result.OK
+    assert "checked when there is one" in check.detail

@@ -505,3 +505,20 @@ def test_environment_of_the_command_line_is_narrow(directory: Path) -> None:
     assert made.allow.namespaces == frozenset()
     assert made.allow.cluster_kinds == frozenset()
     assert not made.prune.enabled
+
+
+def test_an_environment_of_a_pattern_is_found_in_the_checkout(
+    config: Path, directory: Path
+) -> None:
+    """By the name that the pattern gives to one of its directories."""
+    config.write_text(
+        GOOD + '  apps: {repository: acme/shop, path: "apps/{app}/prod", name: "{app}-prod", '
+        "target: prod, namespace: apps, mode: observe}\n"
+    )
+    (directory / "apps/wiki/prod").mkdir(parents=True)
+    (directory / "apps/wiki/prod/x.yaml").write_text("x")
+    made = configured(config, "wiki-prod", directory, prune=False).environment
+
+    assert (made.path, made.namespace, made.pattern) == ("apps/wiki/prod", "apps", "apps")
+    with pytest.raises(Unusable, match="has no environment shop-prod"):
+        configured(config, "shop-prod", directory, prune=False)

@@ -17,8 +17,9 @@ from pathlib import Path
 from bot.app.wiring import App
 from bot.config import Settings
 from bot.domain.check import Check, Result
-from bot.domain.environment import Mode, RendererName
+from bot.domain.environment import Environment, Mode, RendererName
 from bot.domain.forge import RepoRef
+from bot.domain.pattern import placeholders
 from bot.errors import Permanent
 from bot.git.mirror import Mirrors
 from bot.git.program import Remote
@@ -29,6 +30,8 @@ from bot.renderers.kustomize import find_tool
 SAFE_SQLITE = (3, 51, 3)
 # A mirror and a database of some hundred repositories fit; much less ends in a full disk soon.
 LITTLE_SPACE = 512 * MIB
+# Of a pattern whose directories choose their namespace; more of them tell nothing new.
+MEMBERS_CHECKED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,11 @@ def parts(settings: Settings) -> list[Part]:
         Part(f"forge {forge}: {name}", partial(repository, app, forge, name))
         for forge, name in repositories(settings)
     ]
+    found += [
+        Part(f"environment {name}", partial(environment, app, name)) for name in settings.literals
+    ]
     return found + [
-        Part(f"environment {name}", partial(environment, app, name))
-        for name in settings.environments
+        Part(f"pattern {name}", partial(pattern, app, name)) for name in settings.patterns
     ]
 
 
@@ -193,6 +198,27 @@ def repository(app: App, forge: str, name: str) -> list[Check]:
     """The name is looked up now, so this is also the check that the token sees it."""
     found = app.forges[forge].repository(name)
     return app.forges[forge].check(found.ref)
+
+
+def pattern(app: App, name: str) -> list[Check]:
+    """What its environments need of their target. Where a directory chooses target or namespace,
+    the environments that are there are asked; before the first one there is nobody to ask."""
+    settings = app.settings.environments[name]
+    if not (placeholders(settings.namespace) or placeholders(settings.target)):
+        return environment(app, name)
+    known = _members(app, name)
+    checks = [c for e in known[:MEMBERS_CHECKED] for c in app.targets[e.target].check(e)]
+    detail = f"{len(known)} environments so far"
+    if not known:
+        detail = "no environment yet: target and namespace are checked when there is one"
+    elif len(known) > MEMBERS_CHECKED:
+        detail += f", {MEMBERS_CHECKED} of them were checked"
+    return [*checks, Check(f"pattern {name}", Result.OK, detail)]
+
+
+def _members(app: App, name: str) -> list[Environment]:
+    path = Path(app.settings.store.url.removeprefix("sqlite:///"))
+    return [e for e in app.catalog().environments if e.pattern == name] if path.exists() else []
 
 
 def environment(app: App, name: str) -> list[Check]:

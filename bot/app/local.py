@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.domain.change import Action, Confidence, Manifest, Plan
 from bot.domain.environment import Allow, Environment, Mode, PrunePolicy, RendererName
@@ -23,6 +23,9 @@ from bot.domain.forge import RepoRef
 from bot.errors import Unusable
 from bot.git.directory import DirectoryTree
 from bot.ports import Prepared, Renderer, Rendering, Target, Tree
+
+if TYPE_CHECKING:
+    from bot.config import Settings
 
 # Stands for "no repository": environments of the command line come from none.
 NO_REPOSITORY = RepoRef("local", 0)
@@ -75,24 +78,45 @@ def configured(config: Path, name: str, directory: Path, *, prune: bool) -> Loca
     configuration are not read: nothing here needs them."""
     from bot.config import load  # noqa: PLC0415  # pydantic takes longer than the rest together
 
-    settings = load(config, secrets=False)
-    found = settings.environments.get(name)
-    if found is None:
+    settings, tree = load(config, secrets=False), DirectoryTree(directory)
+    environment = _configured(settings, name, tree)
+    if environment is None:
         known = ", ".join(sorted(settings.environments))
         raise Unusable(f"{config} has no environment {name}; it has {known}")
-    if prune and not found.prune.enabled:
+    if prune and not environment.prune.enabled:
         raise Unusable(f"{config} switches the prune of {name} off, so --prune cannot be used")
-    environment = found.bind(name, RepoRef(settings.forge_of(found), 0))
-    apply = settings.targets[found.target].apply
+    apply = settings.targets[environment.target].apply
     return Local(
         _pruning(environment, prune=prune),
         directory,
-        DirectoryTree(directory),
+        tree,
         _renderer(settings.tools.kustomize),
         lambda: _target(
-            found.target, apply.kubeconfig, apply.context, apply.in_cluster, apply.allow_exec
+            environment.target, apply.kubeconfig, apply.context, apply.in_cluster, apply.allow_exec
         ),
     )
+
+
+def _configured(settings: Settings, name: str, tree: DirectoryTree) -> Environment | None:
+    """Written out, or what a pattern makes of a directory of the checkout."""
+    from bot.app.catalog import catalog_of  # noqa: PLC0415  # with the configuration
+    from bot.domain.record import Enrolment  # noqa: PLC0415
+    from bot.reconcilers.expansion import Expander  # noqa: PLC0415
+
+    wanted = {(settings.forge_of(e), e.repository) for e in settings.environments.values()}
+    every = [
+        Enrolment(RepoRef(forge, number), repository, 0.0)
+        for number, (forge, repository) in enumerate(sorted(wanted))
+    ]
+    catalog = catalog_of(settings, every, [])
+    if name in catalog.by_name:
+        return catalog.by_name[name]
+    expander = Expander()
+    for repo, branch in catalog.followed():
+        for made in expander.expand(catalog, repo, branch, tree).environments:
+            if made.name == name:
+                return made
+    return None
 
 
 def unconfigured(place: Place, *, prune: bool) -> Local:

@@ -1,4 +1,4 @@
-"""`inventory show|rebuild`: what an environment owns in its target."""
+"""`inventory show|rebuild|prune`: what an environment owns in its target."""
 
 from __future__ import annotations
 
@@ -136,6 +136,34 @@ def rebuild(session: Session, environment: str, yes: bool, as_json: bool) -> Non
         click.echo(f"The inventory of {environment} is sound and complete: nothing was written.")
 
 
+@inventory.command()
+@click.argument("environment")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def prune(ctx: click.Context, environment: str, yes: bool) -> None:
+    """Delete the objects of ENVIRONMENT, whose directory has left its branch.
+
+    For environments that a pattern gave: they are kept until somebody says this. Protected kinds
+    stay unless `prune.protected` names them; the name is free afterwards.
+    """
+    from bot.app import prune as endings
+    from bot.config import load
+
+    ctx.obj.quiet_log()
+    ending = endings.propose(endings.opened(load(ctx.obj.config, secrets=False)), environment)
+    plan = ending.prepared.plan
+    for change in plan.changes:
+        tell(
+            f"  {change.action.value}: {change.subject}{f' ({change.reason})' if change.reason else ''}"
+        )
+    _confirm(yes=yes, question=f"Delete {len(plan.effective)} objects of {environment}?")
+    applied = endings.prune(ending, tell)
+    for result in applied.failures:
+        tell(f"  failed: {result.subject}: {result.error}")
+    click.echo(f"{applied.written} objects of {environment} were deleted.")
+    ctx.exit(0 if applied.complete else 2)
+
+
 def _show_proposal(proposal: Proposal) -> None:
     """On standard error, so that --json stays JSON."""
     found = proposal.shown.inventory
@@ -150,9 +178,9 @@ def _show_proposal(proposal: Proposal) -> None:
     tell(f"revision: {proposal.revision or 'unknown: the environment waits for one /sync'}")
 
 
-def _confirm(*, yes: bool) -> None:
+def _confirm(*, yes: bool, question: str = "Write this inventory?") -> None:
     if yes:
         return
     if not sys.stdin.isatty():
         raise click.UsageError("Nobody can be asked here: look at the list and give --yes.")
-    click.confirm("Write this inventory?", abort=True, err=True)
+    click.confirm(question, abort=True, err=True)

@@ -116,7 +116,7 @@ def _deployed(each: EnvironmentStatus) -> Text:
 
 def _now(each: EnvironmentStatus) -> str:
     if each.gone_at:
-        return f"its directory is gone since {_at(each.gone_at)}; its objects are kept"
+        return f"its directory is gone since {_at(each.gone_at)}; its objects are kept until `inventory prune`"
     if each.sync:
         return (
             f"{each.sync.stage.value} {short(each.sync.revision)} since {_at(each.sync.started_at)}"

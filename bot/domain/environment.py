@@ -49,13 +49,15 @@ class PrunePolicy:
 
     The budget of one sync is the smaller of `max_objects` and `max_percent` of the inventory,
     rounded up. Over it nothing is deleted at all. `protected_allowed`: protected kinds that may
-    be pruned here nevertheless.
+    be pruned here nevertheless. ending: a person has said that the environment is over, so that
+    an empty rendering means what it says and no budget counts; no configuration sets it.
     """
 
     enabled: bool = True
     max_objects: int = 5
     max_percent: int = 20
     protected_allowed: frozenset[str] = frozenset()
+    ending: bool = False
 
     def budget(self, inventory: int) -> int:
         """How many objects one sync may delete, of an inventory of this size."""

@@ -336,3 +336,22 @@ def test_an_object_outside_todays_scope_is_not_deleted(cluster: Cluster) -> None
     assert made.action is Action.KEEP
     cluster.sync(service(), allow=narrow, prune=FREE)
     assert cluster.find("ConfigMap", "stale") is not None
+
+
+def test_nothing_wanted_and_a_persons_word_leaves_nothing(cluster: Cluster) -> None:
+    """What a person's word on an environment whose directory is gone comes to; protected kinds
+    stay, and the parent object is there for the next first sync."""
+    claim = (
+        "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"
+        "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n"
+    )
+    cluster.deploy(config_maps("a", "b") + claim)
+    plan = cluster.plan("", prune=PrunePolicy(ending=True))
+    assert change(plan, "data").action is Action.KEEP
+    applied = cluster.sync("", prune=PrunePolicy(ending=True))
+
+    assert applied.complete
+    assert cluster.find("ConfigMap", "a") is None
+    assert cluster.find("ConfigMap", "b") is None
+    assert cluster.find("PersistentVolumeClaim", "data") is not None
+    assert cluster.parent() is not None

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.app.prune import propose, prune
 from bot.domain.record import DeployState
+from bot.errors import Permanent
 from bot.sandbox.forge.model import Role
 from tests.stories.world import World, manifest
 
@@ -229,3 +231,38 @@ def test_a_push_wakes_only_what_it_changes(world: World):
         f"branch:{world.app.catalog().literals[0].repo}@main", "env:shop-prod",
     }  # fmt: skip
     assert live(world)["shop/web"] == "2"
+
+
+def test_a_person_ends_what_is_gone(world: World):
+    """The objects go, the name is free, and the directory may come back as something new."""
+    with pytest.raises(Permanent, match="wiki-prod lives"):
+        propose(world.app, "wiki-prod")
+    pushes(world, {"apps/wiki/prod/web.yaml": None})
+    world.settle()
+    with pytest.raises(Permanent, match="there is: wiki-prod"):
+        propose(world.app, "wiki")
+
+    ending = propose(world.app, "wiki-prod")
+    assert [c.action.value for c in ending.prepared.plan.effective] == ["delete"]
+    assert prune(ending, print).complete
+    world.settle()
+    assert "wiki/web" not in live(world)
+    assert world.app.catalog().gone == ()
+    assert "environment.pruned" in {e.kind for e in world.app.store.ledger(1000)}
+
+    number = world.opens({"tools/wiki/web.yaml": manifest("web", "new")})
+    world.settle()
+    assert world.statuses(world.head_of(number))[AGGREGATE] == "success"
+
+
+def test_an_environment_that_came_back_is_not_ended(world: World):
+    """Between the list and the word its directory returns: nothing is deleted."""
+    pushes(world, {"apps/wiki/prod/web.yaml": None})
+    world.settle()
+    ending = propose(world.app, "wiki-prod")
+    pushes(world, {"apps/wiki/prod/web.yaml": manifest("web", "2")})
+    world.settle()
+
+    with pytest.raises(Permanent, match="wiki-prod lives"):
+        prune(ending, print)
+    assert live(world)["wiki/web"] == "2"

@@ -43,8 +43,8 @@ _REMEDY = {
     Trouble.REFUSED: "Until that is settled nothing is applied here and nothing deleted.",
     Trouble.GONE: (
         "With the merge nothing is deployed here any more, and nothing is deleted: its objects stay "
-        "in the cluster until a person removes them. If the directory comes back, so does the "
-        "environment."
+        "in the cluster until an operator says `gitops-bot inventory prune`. If the directory comes "
+        "back, so does the environment."
     ),
 }
 _LEAD = {

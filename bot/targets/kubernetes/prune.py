@@ -136,7 +136,7 @@ def within_budget(
     """The steps as they may be acted on, and why nothing is deleted at all ("" when it may be)."""
     deletions = [s for s in steps if s.change.action is Action.DELETE]
     budget = environment.prune.budget(inventory)
-    if not deletions:
+    if not deletions or environment.prune.ending:
         return steps, ""
     if not rendered:
         blocked = "nothing is deleted: the rendering holds no object at all"
