@@ -16,11 +16,12 @@ from bot.sandbox.cluster import managers as owners
 from bot.sandbox.cluster.fieldset import FieldSet, Path, go_json, text_of
 from bot.sandbox.cluster.golang import zero
 from bot.sandbox.cluster.managers import BadEntry, Managers, Owned, Who
+from bot.sandbox.cluster.merging import merge, remove
 from bot.sandbox.cluster.model import Cause, StatusError, apply_conflict, bad_request
 from bot.sandbox.cluster.ownership import STRIPPED, settled, tracked
 from bot.sandbox.cluster.schema import Schema
 from bot.sandbox.cluster.strict import complete
-from bot.sandbox.cluster.structure import compare, fields_of, merge, remove, same
+from bot.sandbox.cluster.structure import compare, fields_of, same
 from bot.sandbox.cluster.typed import faults_of
 
 Json = dict[str, Any]

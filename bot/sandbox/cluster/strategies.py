@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.sandbox.cluster import quantity
-from bot.sandbox.cluster.defaults import TEMPLATE_GENERATION
+from bot.sandbox.cluster.defaults_workloads import TEMPLATE_GENERATION
 from bot.sandbox.cluster.model import Address
 from bot.sandbox.cluster.structure import same
 

@@ -1,4 +1,4 @@
-"""Objects seen through their schema: compare, merge, remove, the set of their fields.
+"""Objects seen through their schema: how two differ, and the set of their fields.
 
 The rules are those of the real server's structured merge: items of a set are told apart by value,
 items of a keyed list by their keys (with the schema's defaults), atomic lists and maps are one value,
@@ -7,7 +7,6 @@ and what is empty on both sides is one value too. `ABSENT` is no value at all, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,7 +134,7 @@ def _collect(found: FieldSet, path: Path, schema: Schema, value: Any) -> None:
 
 
 def _collect_items(found: FieldSet, path: Path, shape: ListType, items: list[Any]) -> None:
-    for element, group in _grouped(shape, items).items():
+    for element, group in grouped(shape, items).items():
         if len(group) == 1:
             _collect(found, (*path, element), shape.items, group[0])
         found.insert((*path, element))
@@ -152,7 +151,7 @@ def _collect_map(found: FieldSet, path: Path, shape: MapType, value: dict[str, A
             found.insert(here)
 
 
-def _grouped(shape: ListType, items: list[Any]) -> dict[str, list[Any]]:
+def grouped(shape: ListType, items: list[Any]) -> dict[str, list[Any]]:
     """Items by path element; more than one where a list repeats itself."""
     groups: dict[str, list[Any]] = {}
     for at, item in enumerate(items):
@@ -177,7 +176,7 @@ class _Comparer:
 
     def visit(self, path: Path, schema: Schema, before: Any, after: Any) -> None:
         leaf = False
-        for form in _forms(schema, before, after):
+        for form in forms(schema, before, after):
             leaf = self._visit_as(form, path, schema, before, after)
         if not leaf and before is ABSENT:
             self._found.added.insert(path)
@@ -187,12 +186,12 @@ class _Comparer:
     def _visit_as(self, form: str, path: Path, schema: Schema, before: Any, after: Any) -> bool:
         """True if the place was taken as one value."""
         if form == "map" and schema.map:
-            old, new = _dict(before), _dict(after)
+            old, new = as_dict(before), as_dict(after)
             if not schema.map.atomic and (old or new):
                 self._visit_map(path, schema, old, new)
                 return False
         elif form == "list" and schema.list:
-            olds, news = _list(before), _list(after)
+            olds, news = as_list(before), as_list(after)
             if schema.list.kind != "atomic" and (olds or news):
                 self._visit_items(path, schema.list, olds, news)
                 return False
@@ -217,7 +216,7 @@ class _Comparer:
                 self.visit(here, below, old.get(name, ABSENT), new.get(name, ABSENT))
 
     def _visit_items(self, path: Path, shape: ListType, olds: list[Any], news: list[Any]) -> None:
-        before, after = _grouped(shape, olds), _grouped(shape, news)
+        before, after = grouped(shape, olds), grouped(shape, news)
         for element in {**before, **after}:
             here = (*path, element)
             self._item(here, shape.items, before.get(element, []), after.get(element, []))
@@ -239,7 +238,7 @@ class _Comparer:
             self._found.added.insert(path)
 
 
-def _forms(schema: Schema, before: Any, after: Any) -> tuple[str, ...]:
+def forms(schema: Schema, before: Any, after: Any) -> tuple[str, ...]:
     if after is ABSENT:
         return (form_of(schema, before),)
     last = form_of(schema, after)
@@ -247,122 +246,9 @@ def _forms(schema: Schema, before: Any, after: Any) -> tuple[str, ...]:
     return (last,) if first == last else (first, last)
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def merge(live: Any, sent: Any, schema: Schema) -> Any:
-    """`live` with everything that `sent` says. Nothing is removed. ABSENT if nothing is left."""
-    form = _forms(schema, live, sent)[-1]
-    if form == "map" and schema.map:
-        old, new = _dict(live), _dict(sent)
-        if not schema.map.atomic and (old or new):
-            return _merged_map(schema, old, new)
-    elif form == "list" and schema.list:
-        olds, news = _list(live), _list(sent)
-        if schema.list.kind != "atomic" and (olds or news):
-            return _merged_items(schema.list, olds, news)
-    return live if sent is ABSENT else sent
-
-
-def _merged_map(schema: Schema, old: dict[str, Any], new: dict[str, Any]) -> Any:
-    out = {}
-    for name in {**old, **new}:
-        below = schema.child(name)
-        if below is not None:
-            value = merge(old.get(name, ABSENT), new.get(name, ABSENT), below)
-            if value is not ABSENT:
-                out[name] = value
-    return out or ABSENT
-
-
-def _merged_items(shape: ListType, olds: list[Any], news: list[Any]) -> Any:
-    before = _grouped(shape, olds)
-    after = {element: group[0] for element, group in _grouped(shape, news).items()}
-    # An old item that stands twice is not merged with its new one.
-    lone = {e: group[0] if len(group) == 1 else None for e, group in before.items()}
-    order = [(item_element(shape, item), item) for item in olds]
-    out = []
-    for element, item in _merged_order(order, list(after)):
-        known = item if element not in after else lone.get(element, ABSENT)
-        value = merge(known, after.get(element, ABSENT), shape.items)
-        if value is not ABSENT:
-            out.append(value)
-    return out or ABSENT
-
-
-def _merged_order(olds: list[tuple[str, Any]], news: list[str]) -> Iterator[tuple[str, Any]]:
-    """New items in their order; an item that only the live list has keeps its neighbour."""
-    have, sent = {e for e, _ in olds}, set(news)
-    shared = iter([e for e in news if e in have])
-    following = next(shared, None)
-    done: set[str] = set()
-    left, right = 0, 0
-    while left < len(olds) or right < len(news):
-        if left < len(olds) and right < len(news):
-            element = olds[left][0]
-            if element == news[right]:
-                done.add(element)
-                yield element, None
-                left, right, following = left + 1, right + 1, next(shared, None)
-                continue
-            if element in sent and following is not None and following != element:
-                left += 1
-                continue
-        if left < len(olds):
-            element, item = olds[left]
-            if element not in sent:
-                yield element, item
-                left += 1
-                continue
-            if element in done:
-                left += 1
-        if right < len(news):
-            element = news[right]
-            done.add(element)
-            yield element, None
-            right += 1
-            if following == element:
-                following = next(shared, None)
-
-
-def remove(value: Any, paths: FieldSet, schema: Schema) -> Any:
-    """The value without these map fields and list items; null if nothing of it is left."""
-    form = form_of(schema, value)
-    if form == "list" and isinstance(value, list) and schema.list:
-        return None if schema.list.kind == "atomic" else _kept_items(value, paths, schema.list)
-    if form == "map" and isinstance(value, dict) and schema.map:
-        return None if schema.map.atomic else _kept_fields(value, paths, schema)
-    return value if form == "scalar" else None
-
-
-def _kept_items(items: list[Any], paths: FieldSet, shape: ListType) -> Any:
-    return _kept(
-        [(item_element(shape, item), item) for item in items], paths, lambda _: shape.items
-    ) or None  # fmt: skip
-
-
-def _kept_fields(value: dict[str, Any], paths: FieldSet, schema: Schema) -> Any:
-    pairs = [(field_element(name), inner) for name, inner in value.items()]
-    names = [
-        name for name in value
-        if field_element(name) not in paths.members
-    ]  # fmt: skip
-    kept = _kept(pairs, paths, lambda element: schema.child(element[2:]))
-    return dict(zip(names, kept, strict=True)) or None
-
-
-def _kept(
-    pairs: list[tuple[str, Any]], paths: FieldSet, type_of: Callable[[str], Schema | None]
-) -> list[Any]:
-    out = []
-    for element, value in pairs:
-        if element in paths.members:
-            continue
-        below, schema = paths.below(element), type_of(element)
-        out.append(remove(value, below, schema) if below and schema else value)
-    return out

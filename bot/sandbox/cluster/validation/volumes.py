@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.sandbox.cluster import quantity
 from bot.sandbox.cluster.validation import names
-from bot.sandbox.cluster.validation.containers import check_field_ref
+from bot.sandbox.cluster.validation.environment import check_field_ref
 from bot.sandbox.cluster.validation.faults import Faults
 
 Json = dict[str, Any]
