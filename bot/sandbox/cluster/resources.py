@@ -63,6 +63,7 @@ class Resources:
         at = self._address(request)
         if at.subresource in REFUSED or at.resource.plural == "componentstatuses":
             raise self._refused(at)
+        _check_version(at)
         return self._answers[request.verb](at, request)
 
     def _address(self, request: Request) -> Address:
@@ -174,6 +175,15 @@ class Resources:
         options, dry_run = delete_options(request, body)
         manager = request.incoming.headers.get("user-agent", "")
         return options, WriteOptions(manager, request.user, dry_run=dry_run)
+
+
+def _check_version(at: Address) -> None:
+    """Built-in kinds are shown in the version they are stored in: nothing here converts them."""
+    resource = at.resource
+    stored = (resource.stored_group, resource.stored_version)
+    if resource.definition is None and (resource.group, resource.version) != stored:
+        home = "/".join(part for part in stored if part)
+        raise unsupported(f"{resource.kind} in {resource.api_version}; use {home}")
 
 
 def nothing_here() -> StatusError:

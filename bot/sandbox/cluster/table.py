@@ -16,6 +16,7 @@ from bot.sandbox.cluster.table_cells import (
     name_and_age,
 )
 
+TYPES = {"#": "integer", "?": "boolean", "@": "date"}
 INCLUDED = ("", "Metadata", "Object", "None")
 _STEP = re.compile(
     r"\.?([\w-]+)|\.?\['([^']+)'\]|\[(\d+)\]|\[\?\(@\.([\w.-]+)\s*==\s*[\"']([^\"']*)[\"']\)\]"
@@ -77,10 +78,11 @@ def _named(cells: Cells) -> Cells:
 def _columns(text: str) -> list[Object]:
     found = []
     for word in text.split(", "):
-        name = word.rstrip("*#")
-        kind = "integer" if "#" in word else "string"
+        name = word.rstrip("*#?@")
+        marks = word[len(name) :]
+        kind = next((TYPES[mark] for mark in marks if mark in TYPES), "string")
         form = "name" if name == "Name" else ""
-        found.append(_column(name, kind, form, priority=int("*" in word)))
+        found.append(_column(name, kind, form, priority=int("*" in marks)))
     return found
 
 

@@ -375,11 +375,12 @@ _VOLUME = (
     "Capacity, Access Modes, Reclaim Policy, Status, Claim, StorageClass, VolumeAttributesClass,"
     " Reason, Age, VolumeMode*"
 )
-# (group, kind) → columns after the name (`*`: only with -o wide; `#`: a number), and their cells.
+# (group, kind) → columns after the name (`*`: only with -o wide; `#`: a number, `?`: yes or no,
+# `@`: a time), and their cells.
 PRINTERS: dict[tuple[str, str], tuple[str, Cells]] = {
     ("", "Pod"): ("Ready, Status, Restarts, Age, IP*, Node*, Nominated Node*, Readiness Gates*",
                   pod_cells),
-    ("apps", "Deployment"): (f"Ready, Up-to-date#, Available#, Age, {_OWNED}", _deployment),
+    ("apps", "Deployment"): (f"Ready, Up-to-date, Available, Age, {_OWNED}", _deployment),
     ("apps", "ReplicaSet"): (f"Desired#, Current#, Ready#, Age, {_OWNED}", _replica_set),
     ("", "ReplicationController"): (f"Desired#, Current#, Ready#, Age, {_OWNED}",
                                     _replication_controller),
@@ -390,7 +391,7 @@ PRINTERS: dict[tuple[str, str], tuple[str, Cells]] = {
     ),
     ("apps", "ControllerRevision"): ("Controller, Revision#, Age", _revision),
     ("batch", "Job"): (f"Status, Completions, Duration, Age, {_OWNED}", _job),
-    ("batch", "CronJob"): (f"Schedule, Timezone, Suspend, Active#, Last Schedule, Age, {_OWNED}",
+    ("batch", "CronJob"): (f"Schedule, Timezone, Suspend?, Active#, Last Schedule, Age, {_OWNED}",
                            _cron_job),
     ("", "Service"): ("Type, Cluster-IP, External-IP, Port(s), Age, Selector*", _service),
     ("networking.k8s.io", "Ingress"): ("Class, Hosts, Address, Ports, Age", _ingress),
@@ -409,9 +410,10 @@ PRINTERS: dict[tuple[str, str], tuple[str, Cells]] = {
         "Role, Age, Users*, Groups*, ServiceAccounts*", _binding),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): (
         "Role, Age, Users*, Groups*, ServiceAccounts*", _binding),
-    ("rbac.authorization.k8s.io", "Role"): ("Created At", _created),
-    ("rbac.authorization.k8s.io", "ClusterRole"): ("Created At", _created),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): ("Created At", _created),
+    ("rbac.authorization.k8s.io", "Role"): ("Created At@", _created),
+    ("rbac.authorization.k8s.io", "ClusterRole"): ("Created At@", _created),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): ("Created At@", _created),
+    ("", "LimitRange"): ("Created At@", _created),
     ("", "ResourceQuota"): ("Request, Limit, Age", _quota),
     ("storage.k8s.io", "StorageClass"): (
         "Provisioner, ReclaimPolicy, VolumeBindingMode, AllowVolumeExpansion, Age", _storage_class),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.embedded import EmbeddedAccess
-from tests.sandbox.cluster.questions import RECORD, answers
+from tests.sandbox.cluster.asking import RECORD, answers
 from tests.testbed.access import ClusterAccess
 
 
