@@ -40,7 +40,11 @@ def value_element(value: Any) -> str:
 
 
 def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """1 for 1.0; what has no room in 64 bits is a float, as in Go."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
+    small = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if small else value
 
 
 @lru_cache(maxsize=65536)

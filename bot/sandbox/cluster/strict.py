@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import yaml
 
 from bot.sandbox.cluster.custom import CustomReader, without_nulls
@@ -20,6 +19,8 @@ from bot.sandbox.cluster.model import StatusError, bad_request
 from bot.sandbox.cluster.schema import Schema
 
 Json = dict[str, Any]
+# More values than any manifest has: what etcd stores of an object ends at 1.5 MB.
+MOST_NODES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,20 @@ class Decoded:
 
 def parse(body: bytes, *, as_yaml: bool = False) -> Any:
     """The value of a body. Objects that name a key twice are `Repeated`. Raises ValueError."""
-    if as_yaml:
-        return _plain(yaml.load(body, _Loader))  # noqa: S506 - a subclass of SafeLoader
-    return json.loads(body, object_pairs_hook=_object, parse_constant=_refuse)
+    try:
+        if as_yaml:
+            return _plain(yaml.load(body, _Loader))  # noqa: S506 - a subclass of SafeLoader
+        return json.loads(
+            body, object_pairs_hook=_object, parse_constant=_refuse, parse_int=_whole_number
+        )
+    except RecursionError:
+        raise ValueError("exceeded max depth") from None
+
+
+def _whole_number(text: str) -> int | float:
+    """What has no room in 64 bits is a float, as in Go."""
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else float(text)
 
 
 def _refuse(text: str) -> Any:
@@ -53,15 +65,22 @@ def _object(pairs: list[tuple[str, Any]]) -> Json:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as the server reads it: times stay texts, aliases and repeated keys are bounded."""
+    """YAML as the server reads it: times stay texts, keys are texts, repeated keys are told."""
 
 
 def _map(loader: _Loader, node: yaml.MappingNode) -> Json:
+    loader.flatten_mapping(node)
     pairs = [
-        (str(loader.construct_object(key, deep=True)), loader.construct_object(value, deep=True))
+        (_key(loader.construct_object(key, deep=True)), loader.construct_object(value, deep=True))
         for key, value in node.value
     ]
     return _object(pairs)
+
+
+def _key(value: Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(f"a key of type {type(value).__name__} is not possible in JSON")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _map)
@@ -72,8 +91,20 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def _plain(value: Any) -> Any:
-    """Only what JSON has; raises ValueError for the rest of YAML, and for endless documents."""
-    orjson.dumps(value)
+    """The value, if JSON has all of it. Raises ValueError for the rest of YAML, and for documents
+    that aliases make huge or endless."""
+    left, nodes = [value], 0
+    while left:
+        each = left.pop()
+        nodes += 1
+        if nodes > MOST_NODES:
+            raise ValueError("the document is too large")
+        if isinstance(each, dict):
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+        elif not isinstance(each, (str, int, float, type(None))):
+            raise ValueError(f"a value of type {type(each).__name__} is not possible in JSON")
     return value
 
 
