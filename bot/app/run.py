@@ -96,7 +96,7 @@ def run_worker(config: Path, *, end_with_parent_: bool = False) -> int:
     _until_enrolled(app)
     told(state)
     _every(LOOK_EVERY, live.look)
-    _every(BEAT_EVERY, lambda: app.store.touch_config_state(state.id))
+    _every(BEAT_EVERY, lambda: app.store.put_config_state(live.state))
     _every(SWEEP_EVERY, lambda: _sweep(app))
     sealer = Sealer(app.store, app.settings)
     _every(SEAL_EVERY, sealer.seal)
@@ -157,7 +157,7 @@ class Current(Mapping[Kind, Reconciler]):
     def take(self, settings: Settings) -> None:
         """Use other settings from now on; then look at everything once."""
         new, old = self._app.renewed(settings), self._app
-        assert new.reconcilers  # made before anybody asks for them, and before anything is given up
+        _ = new.reconcilers  # made before anybody asks for them, and before anything is given up
         logs.configure(logs.known_secrets(settings))
         self._app = new
         _after(OLD_RUNS, old.git.close)

@@ -6,9 +6,21 @@ import dataclasses
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.domain.record import EnvironmentRecord, WorkerRecord
+from bot.domain.catalog import Catalog
+from bot.domain.pattern import Pattern
+from bot.domain.record import (
+    BranchRecord,
+    ConfigState,
+    EnvironmentRecord,
+    Member,
+    WorkerRecord,
+)
 from bot.store.store import open_store
+from bot.web.app import create_app
+from bot.web.counts import Counts, Refusals
+from bot.web.metrics import Metrics
 from tests.forges.payloads import OPENED
+from tests.renderers.tools import environment
 from tests.web.world import REPO, SECRET, Now, World
 
 
@@ -75,6 +87,58 @@ def test_metrics_show_queue_workers_and_environments(world: World):
     assert found["gitops_bot_environment_deployed[production]"] == 1
     assert found["gitops_bot_environment_drifted_objects[production]"] == 2
     assert found["gitops_bot_environment_healthy[production]"] == 1
+
+
+def test_metrics_show_the_configuration_of_processes_that_live(world: World):
+    """Refused or in use, and since when; and the newest delivery of a hook."""
+    world.send(OPENED)
+    now = world.clock.at
+    state = ConfigState("worker:h:1", "worker", now - 50, "text", now - 5, "line 3: shop: is wrong")
+    world.store.put_config_state(state)
+    world.store.put_config_state(ConfigState("web:h:2", "web", now - 40, "text"))
+    found = samples(world)
+    assert found["gitops_bot_config_reload_success[worker]"] == 0
+    assert found["gitops_bot_config_reload_success[web]"] == 1
+    assert found["gitops_bot_config_loaded_timestamp_seconds[worker]"] == now - 50
+    assert found["gitops_bot_hook_last_delivery_timestamp_seconds[main]"] == now
+    told = {s["process"]: s for s in world.client.get("/readyz").json["reload"]}
+    assert (told["worker"]["ok"], told["worker"]["error"]) == (False, "line 3: shop: is wrong")
+    assert told["web"] == {"process": "web", "loaded_at": now - 40, "ok": True}
+    world.clock.at += 100
+    assert not any(name.startswith("gitops_bot_config") for name in samples(world))
+
+
+def test_an_environment_that_is_gone_is_a_metric(world: World):
+    """With the number of directories that give none."""
+    pattern = Pattern("apps", environment("apps/{app}", name="{app}", repo=REPO), 10)
+    member = Member("apps", "wiki", "apps/wiki", {"app": "wiki"}, gone_at=5.0)
+    branch = BranchRecord(REPO, "main", "a" * 40, 1.0, (member,), ("one", "two"))
+    catalog = Catalog((), (pattern,), (branch,))
+    metrics = Metrics(world.store, lambda: catalog, world.clock, Counts([]))
+    found = {
+        s.name + "".join(f"[{v}]" for v in s.labels.values()): s.value
+        for family in metrics.collect()
+        for s in family.samples
+    }
+    assert found["gitops_bot_environment_gone[wiki]"] == 1
+    assert found[f"gitops_bot_branch_problems[{REPO}][main]"] == 2
+
+
+def test_refused_deliveries_are_written_down_together(world: World):
+    """By hook, with the newest reason; names that strangers choose are not kept."""
+    refusals = Refusals()
+    app = create_app(
+        world.settings, world.store, lambda: Catalog(()), world.clock, refusals=refusals
+    )
+    for _ in range(3):
+        app.test_client().post("/hooks/main", data=b"{}", content_type="application/json")
+    app.test_client().post("/hooks/other", data=b"{}", content_type="application/json")
+    (noted,) = refusals.take()
+    assert (noted.name, noted.refused) == ("main", 3)
+    assert refusals.take() == []
+    world.store.note_refusals(noted)
+    world.store.note_refusals(noted)
+    assert world.store.hooks()[0].refused == 6
 
 
 def test_metrics_without_anything(world: World):
