@@ -3,7 +3,8 @@
     GITOPS_BOT_TESTBED=folder python -m tests.sandbox.cluster.semantics.record
 
 `refusals.json.gz` holds requests and their answers; the requests stay, the answers are asked for
-anew. `lives.json.gz` holds the answers to the requests of `sequences.lives`.
+anew. `lives.json.gz` and `custom.json.gz` hold the answers to the requests of `lives` and
+`custom_lives`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import json
 import os
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.sandbox.cluster.semantics.answers import Server, comparable
-from tests.sandbox.cluster.semantics.sequences import lives
+from tests.sandbox.cluster.semantics.custom_lives import DEFINITIONS, custom_lives, definition
+from tests.sandbox.cluster.semantics.sequences import Step, lives
 from tests.testbed.access import ADMIN, ClusterAccess
 
 DATA = Path(__file__).resolve().parent / "data"
 SEED, LIVES = 20261123, 60
+GROUP = "recorded.example"
 
 
 def read(name: str) -> Any:
@@ -45,18 +49,28 @@ def main() -> int:
     for case in cases:
         case["answer"] = ask_case(server, case, namespace)
     write("refusals.json.gz", cases)
-    recorded = []
-    for life in lives(SEED, LIVES):
-        answers = []
-        for step in life:
-            path = step.path.format(namespace=namespace)
-            said = server.ask(step.method, path, step.content, step.body, step.options)
-            answers.append(json.loads(json.dumps(comparable(*said)).replace(namespace, "recorded")))
-        recorded.append(answers)
+    recorded = record_lives(server, lives(SEED, LIVES), namespace)
     write("lives.json.gz", recorded)
-    server.ask("DELETE", f"/api/v1/namespaces/{namespace}", "application/json", None, {})
-    print(f"{len(cases)} refusals, {sum(map(len, recorded))} steps of {len(recorded)} lives")
+    server.make_kind(definition(GROUP))
+    custom = record_lives(server, custom_lives(SEED, LIVES, GROUP), namespace)
+    write("custom.json.gz", custom)
+    for path in (f"/api/v1/namespaces/{namespace}", f"{DEFINITIONS}/things.{GROUP}"):
+        server.ask("DELETE", path, "application/json", None, {})
+    print(f"{len(cases)} refusals, {sum(map(len, (*recorded, *custom)))} steps")
     return 0
+
+
+def record_lives(server: Server, of: Iterator[list[Step]], namespace: str) -> list[list[Any]]:
+    """Comparable answers to all steps, with the namespace called `recorded`."""
+    recorded = []
+    for life in of:
+        said = (
+            server.ask(s.method, s.path.format(namespace=namespace), s.content, s.body, s.options)
+            for s in life
+        )
+        texts = [json.dumps(comparable(*each)).replace(namespace, "recorded") for each in said]
+        recorded.append([json.loads(text) for text in texts])
+    return recorded
 
 
 def ask_case(server: Server, case: dict[str, Any], namespace: str) -> Any:

@@ -9,8 +9,9 @@ import pytest
 
 from bot.sandbox.cluster.cluster import EmbeddedCluster
 from tests.sandbox.cluster.semantics.answers import Server, comparable
+from tests.sandbox.cluster.semantics.custom_lives import DEFINITIONS, custom_lives, definition
 from tests.sandbox.cluster.semantics.record import ask_case, read, real
-from tests.sandbox.cluster.semantics.sequences import lives
+from tests.sandbox.cluster.semantics.sequences import Step, lives
 from tests.testbed.access import ClusterAccess
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
@@ -34,10 +35,8 @@ def place(servers: tuple[Server, Server]) -> str:
     return name
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
-def test_random_lives_are_the_same(servers: tuple[Server, Server], place: str, seed: int) -> None:
-    """Applies, updates and patches of several managers leave the same objects and owners."""
-    for number, life in enumerate(lives(seed, 30)):
+def assert_alike(servers: tuple[Server, Server], of: Iterator[list[Step]], place: str) -> None:
+    for number, life in enumerate(of):
         for at, step in enumerate(life):
             path = step.path.format(namespace=place)
             expected, actual = (
@@ -45,6 +44,25 @@ def test_random_lives_are_the_same(servers: tuple[Server, Server], place: str, s
                 for server in servers
             )
             assert expected == actual, f"life {number}, step {at}: {step}"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_random_lives_are_the_same(servers: tuple[Server, Server], place: str, seed: int) -> None:
+    """Applies, updates and patches of several managers leave the same objects and owners."""
+    assert_alike(servers, lives(seed, 30), place)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_lives_of_a_custom_kind(
+    servers: tuple[Server, Server], place: str, seed: int
+) -> None:
+    """The same for a kind of a CustomResourceDefinition, and for its status."""
+    group = f"{place}.example"
+    for server in servers:
+        server.make_kind(definition(group))
+    assert_alike(servers, custom_lives(seed, 30, group), place)
+    for server in servers:
+        server.ask("DELETE", f"{DEFINITIONS}/things.{group}", "application/json", None, {})
 
 
 def test_recorded_refusals_still_hold(servers: tuple[Server, Server], place: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from bot.sandbox.cluster.cluster import EmbeddedCluster
 from tests.sandbox.cluster.semantics.answers import Server, comparable
-from tests.sandbox.cluster.semantics.record import LIVES, SEED, ask_case, read
-from tests.sandbox.cluster.semantics.sequences import lives
+from tests.sandbox.cluster.semantics.custom_lives import custom_lives, definition
+from tests.sandbox.cluster.semantics.record import GROUP, LIVES, SEED, ask_case, read
+from tests.sandbox.cluster.semantics.sequences import Step, lives
 
 PLACE = "recorded"
 RECORDED: list[dict[str, Any]] = read("refusals.json.gz")
@@ -28,15 +29,23 @@ def embedded() -> Iterator[Server]:
         server.close()
 
 
-def test_lives_are_as_recorded(embedded: Server) -> None:
-    """Objects, owners, conflicts and refusals of 60 lives are those of the real server."""
-    for number, (life, answers) in enumerate(
-        zip(lives(SEED, LIVES), read("lives.json.gz"), strict=True)
-    ):
+def assert_as_recorded(embedded: Server, of: Iterator[list[Step]], name: str) -> None:
+    for number, (life, answers) in enumerate(zip(of, read(name), strict=True)):
         for at, (step, recorded) in enumerate(zip(life, answers, strict=True)):
             path = step.path.format(namespace=PLACE)
             said = embedded.ask(step.method, path, step.content, step.body, step.options)
             assert recorded == comparable(*said), f"life {number}, step {at}: {step}"
+
+
+def test_lives_are_as_recorded(embedded: Server) -> None:
+    """Objects, owners, conflicts and refusals of 60 lives are those of the real server."""
+    assert_as_recorded(embedded, lives(SEED, LIVES), "lives.json.gz")
+
+
+def test_lives_of_a_custom_kind_are_as_recorded(embedded: Server) -> None:
+    """Defaults, pruning, list types and the status subresource of a defined kind, too."""
+    embedded.make_kind(definition(GROUP))
+    assert_as_recorded(embedded, custom_lives(SEED, LIVES, GROUP), "custom.json.gz")
 
 
 def test_differences_are_few_and_named() -> None:
