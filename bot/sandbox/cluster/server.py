@@ -20,7 +20,7 @@ from typing import Any
 
 from bot.errors import Unusable
 from bot.sandbox.cluster.exchange import Incoming, Reply, refusal_reply
-from bot.sandbox.cluster.model import StatusError
+from bot.sandbox.cluster.model import StatusError, bad_request
 
 # Bytes. The real API server's limit for one request body.
 MAX_BODY = 3 * 1024 * 1024
@@ -147,6 +147,9 @@ class _Connection(BaseHTTPRequestHandler):
         try:
             incoming = Incoming(self.command, self.path, self._fields(), self._read_body())
             reply = self.server.answer(incoming)
+        except ValueError:
+            self.close_connection = True
+            reply = refusal_reply(bad_request("the chunks of the request's body cannot be read"))
         except TooLarge:
             self.close_connection = True
             message = f"Request entity too large: limit is {MAX_BODY}"
@@ -167,15 +170,28 @@ class _Connection(BaseHTTPRequestHandler):
         return found
 
     def _read_body(self) -> bytes:
+        if "Transfer-Encoding" in self.headers:
+            return b"".join(self._chunks())
         text = self.headers.get("Content-Length", "0")
         length = int(text) if text.isdecimal() else MAX_DROPPED + 1
-        if "Transfer-Encoding" in self.headers or length > MAX_DROPPED:
+        if length > MAX_DROPPED:
             raise TooLarge
         if length > MAX_BODY:
             while length > 0 and (piece := self.rfile.read(min(length, 65536))):
                 length -= len(piece)
             raise TooLarge
         return self.rfile.read(length) if length else b""
+
+    def _chunks(self) -> Iterator[bytes]:
+        """A body of unknown length, piece by piece (RFC 9112, 7.1)."""
+        left = MAX_BODY
+        while size := int(self.rfile.readline(64).partition(b";")[0].strip() or b"0", 16):
+            left -= size
+            if left < 0:
+                raise TooLarge
+            yield self.rfile.read(size)
+            self.rfile.readline(64)
+        self.rfile.readline(64)
 
     def _cut(self) -> None:
         self.close_connection = True

@@ -26,7 +26,11 @@ from bot.sandbox.cluster.validation import (
 )
 from bot.sandbox.cluster.validation.custom import check_custom, unsupported_rules
 from bot.sandbox.cluster.validation.faults import Faults
-from bot.sandbox.cluster.validation.metadata import check_metadata, check_metadata_update
+from bot.sandbox.cluster.validation.metadata import (
+    check_core_finalizers,
+    check_metadata,
+    check_metadata_update,
+)
 
 __all__ = ["check", "prepared"]
 
@@ -77,6 +81,8 @@ def check(body: Json, old: Json | None, at: Address) -> None:
     faults = Faults()
     kind = (at.resource.group, at.resource.kind)
     check_metadata(faults, body["metadata"], _NAMES.get(kind, names.dns_subdomain))
+    if at.resource.definition is None and at.resource.group != "apiextensions.k8s.io":
+        check_core_finalizers(faults, body["metadata"])
     if old is not None:
         check_metadata_update(faults, body["metadata"], old["metadata"])
     if kind == ("apiextensions.k8s.io", "CustomResourceDefinition") and unsupported_rules(body):
