@@ -182,6 +182,7 @@ def test_verify_with_a_noted_head(config: Path, store: SqlStore):
 
     assert run(config, "ledger", "verify", "--noted", head).exit_code == 0
     assert run(config, "ledger", "verify", "--noted", "9:" + "0" * 64).exit_code == 1
+    assert run(config, "ledger", "verify", "--noted", "mistyped").exit_code == 2
 
 
 @pytest.mark.parametrize("command", [("ledger", "verify"), ("ledger", "show"), ("queue", "list")])
@@ -255,7 +256,7 @@ def test_parking_a_running_key_takes_effect_when_its_run_ends(config: Path, stor
     assert store.queue.row("env:shop").last_error.endswith(": later")
 
 
-@pytest.mark.parametrize("key", ["shop", "env:", "pr:github", "pr:github/1", "env:nobody", ""])
+@pytest.mark.parametrize("key", ["shop", "env:", "pr:github/1", "branch:github/1", "env:nobody", ""])
 @pytest.mark.parametrize("verb", [("show",), ("retry",), ("park", "--reason", "x")])
 def test_a_key_that_is_none_is_refused(
     config: Path, store: SqlStore, key: str, verb: tuple[str, ...]

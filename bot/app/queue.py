@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from bot.app.operator import who
-from bot.domain.key import kind_of, parse_environment, parse_pull_request, parse_repository
+from bot.domain.key import (
+    Kind,
+    kind_of,
+    parse_branch,
+    parse_environment,
+    parse_pull_request,
+    parse_repository,
+)
 from bot.errors import Unusable
 from bot.ports import Store, WorkRow, WorkState
 
-KEYS = "pr:FORGE/ID#NUMBER, env:NAME or repo:FORGE/ID; `gitops-bot queue list` shows them"
+KEYS = (
+    "pr:FORGE/ID#NUMBER, env:NAME, branch:FORGE/ID@BRANCH or repo:FORGE/ID; "
+    "`gitops-bot queue list` shows them"
+)
+_PARSERS = {
+    Kind.PULL_REQUEST: parse_pull_request,
+    Kind.ENVIRONMENT: parse_environment,
+    Kind.BRANCH: parse_branch,
+    Kind.REPOSITORY: parse_repository,
+}
 MOST = 10_000
 
 
@@ -50,8 +66,7 @@ def is_running(row: WorkRow) -> bool:
 
 def _check(key: str) -> None:
     """The whole key: a mistyped one would be parked beside the one that was meant."""
-    parsers = {"pr": parse_pull_request, "env": parse_environment, "repo": parse_repository}
     try:
-        parsers[kind_of(key).value](key)
+        _PARSERS[kind_of(key)](key)
     except ValueError as error:
         raise Unusable(f"{key!r} is no key. Keys are {KEYS}.") from error

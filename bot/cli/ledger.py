@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from bot.domain.record import LedgerEntry
 
 GOOD, BAD, UNCHECKED = 0, 1, 2
+# Seconds after which an entry should have a seal.
+LATE = 900.0
 NOT_COVERED = (
     "Not covered: entries without a seal, and seals that were cut off at the end together with "
     "all entries after them. Note the head somewhere else and give it back with --noted."
@@ -87,8 +90,17 @@ def _facts(facts: Any) -> str:
     return "".join(lines)
 
 
+def _head(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """A mistyped note must not look like a changed ledger."""
+    if value and not re.fullmatch(r"[1-9][0-9]*:[0-9a-f]{64}", value):
+        raise click.BadParameter("a head is NUMBER:64 hexadecimal digits", ctx, param)
+    return value
+
+
 @ledger.command()
-@click.option("--noted", default="", metavar="HEAD", help="A head that was noted before.")
+@click.option(
+    "--noted", callback=_head, default="", metavar="HEAD", help="A head that was noted before."
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @click.pass_context
 def verify(ctx: click.Context, noted: str, as_json: bool) -> None:
@@ -103,11 +115,13 @@ def verify(ctx: click.Context, noted: str, as_json: bool) -> None:
 
     ctx.obj.quiet_log()
     settings = load(ctx.obj.config)
-    found = to_read(settings).verify_ledger(known_keys(settings), noted)
+    store = to_read(settings)
+    found = store.verify_ledger(known_keys(settings), noted)
     if as_json:
         print_json(_verified_json(found))
     else:
         _show_verified(found, noted=bool(noted))
+        _show_waiting(store.unsealed()[1])
     ctx.exit(_exit_code(found))
 
 
@@ -155,6 +169,16 @@ def _show_verified(found: Verified, *, noted: bool) -> None:
     if not noted:
         click.echo(NOT_COVERED)
     click.echo(_verdict(found))
+
+
+def _show_waiting(oldest: float | None) -> None:
+    """Seals that were taken away look like entries that nobody has sealed."""
+    if oldest is not None and time.time() - oldest > LATE:
+        click.echo(
+            f"The oldest entry without a seal is of {at(oldest)} UTC. A worker seals every "
+            "minute: is none running, or were seals removed?",
+            err=True,
+        )
 
 
 def _show_unknown(found: Verified) -> None:

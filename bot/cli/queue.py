@@ -25,7 +25,7 @@ def queue() -> None:
 
 @queue.command("list")
 @click.option("--state", type=_STATES, default=None, help="Only keys in this state.")
-@click.option("--kind", type=click.Choice(["pr", "env", "repo"]), default=None)
+@click.option("--kind", type=click.Choice(["pr", "env", "branch", "repo"]), default=None)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @_JSON
 @click.pass_obj

@@ -117,9 +117,10 @@ def key(secret: bytes) -> Key:
 
 
 def canonical(row: Row) -> bytes:
-    """The bytes that stand for an entry; no two entries share them."""
+    """The bytes that stand for an entry; no two entries share them. Also of one that somebody
+    has filled with what no entry can be: it must be named, not end the check."""
     return json.dumps(
-        [row.id, float(row.at).hex(), row.kind, row.subject, row.facts], separators=(",", ":")
+        [row.id, row.at.hex(), row.kind, row.subject, row.facts], separators=(",", ":")
     ).encode()
 
 
@@ -198,7 +199,7 @@ class _Walk:
         known = self._keys.get(seal_.key_id)
         if known is None:
             self._unknown.append((seal_.number, seal_.key_id))
-        elif not hmac.compare_digest(_mac(seal_, known), seal_.mac):
+        elif not hmac.compare_digest(_mac(seal_, known).encode(), _bytes(seal_.mac)):
             self._tell(None, f"seal {seal_.number} was changed, or was made with another key")
 
     def _check_row(self, seal_: Seal, id_: int, digest: bytes) -> None:
@@ -261,6 +262,11 @@ class _Walk:
         self._bad += 1
         if len(self._faults) < DESCRIBED:
             self._faults.append(Fault(row, f"row {row} {text}" if row is not None else text))
+
+
+def _bytes(text: str) -> bytes:
+    """Comparing in constant time takes ASCII or bytes, and anything can stand in a column."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _leaves(packed: bytes) -> Iterator[tuple[int, bytes]]:

@@ -7,12 +7,14 @@ waits for a chain. An entry has a greatest size; what is too long is cut, and sa
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, case, cast, func, or_, select
 
+from bot.domain.chain import Row as Entry
 from bot.domain.record import LedgerEntry
 from bot.store.schema import insert, ledger
 
@@ -22,6 +24,34 @@ _CUTS = ((4096, 1000), (256, 50))
 MOST_ENTRIES = 1000
 # Made once: building a statement takes longer than running it, and each delivery runs this one.
 _APPEND = insert(ledger)
+
+
+def raw(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """As bytes: somebody may have put anything into a column, and it must still be read."""
+    return cast(column, LargeBinary).label(column.key)
+
+
+def real(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """NULL for what is no number."""
+    return case((func.typeof(column) == "real", column), else_=None).label(column.key)
+
+
+ENTRY = select(ledger.c.id, real(ledger.c.at), *map(raw, ledger.c["kind", "subject", "facts"]))
+
+
+def text_of(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "surrogateescape")
+
+
+def number_of(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def stored(row: Row[Any]) -> Entry:
+    """An entry exactly as it stands in the table."""
+    return Entry(
+        row.id, number_of(row.at), text_of(row.kind), text_of(row.subject), text_of(row.facts)
+    )
 
 
 def append(
@@ -37,7 +67,7 @@ def newest(
 ) -> list[LedgerEntry]:
     """Entries with a smaller id, the newest first. kind: itself and what begins with it and a
     dot; "" for every one."""
-    statement = select(ledger).where(ledger.c.at >= since).order_by(ledger.c.id.desc())
+    statement = ENTRY.where(ledger.c.at >= since).order_by(ledger.c.id.desc())
     if before_id is not None:
         statement = statement.where(ledger.c.id < before_id)
     if kind:
@@ -47,18 +77,20 @@ def newest(
 
 
 def entries(connection: Connection, limit: int, after_id: int) -> list[LedgerEntry]:
-    statement = select(ledger).where(ledger.c.id > after_id).order_by(ledger.c.id)
+    statement = ENTRY.where(ledger.c.id > after_id).order_by(ledger.c.id)
     rows = connection.execute(statement.limit(min(limit, MOST_ENTRIES)))
     return [_entry(row) for row in rows]
 
 
 def _entry(row: Row[Any]) -> LedgerEntry:
     """One that was changed into something else than JSON is shown, too."""
+    found = stored(row)
     try:
-        facts = orjson.loads(row.facts)
+        facts = orjson.loads(found.facts)
     except orjson.JSONDecodeError:
-        facts = {"damaged": str(row.facts)[:1000]}
-    return LedgerEntry(row.id, row.at, row.kind, row.subject, facts)
+        facts = {"damaged": found.facts[:1000]}
+    at = 0.0 if math.isnan(found.at) else found.at
+    return LedgerEntry(found.id, at, found.kind, found.subject, facts)
 
 
 def canonical(facts: Mapping[str, Any]) -> str:

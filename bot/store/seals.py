@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, case, func, select, text
 
 from bot.domain.chain import BATCH, Heights, Seal
 from bot.domain.chain import Row as Entry
+from bot.store.ledger import ENTRY, number_of, raw, real, stored, text_of
 from bot.store.schema import insert, ledger, seal
 
 # Without one of these the database would let somebody change what is written.
@@ -23,8 +24,16 @@ GUARDS = tuple(
 _SEALS = 100
 
 
+_SEAL = select(
+    seal.c.number,
+    case((func.typeof(seal.c.last) == "integer", seal.c.last), else_=-1).label("last"),
+    real(seal.c.sealed_at),
+    *map(raw, seal.c["leaves", "previous", "key_id", "mac"]),
+)
+
+
 def last(connection: Connection) -> Seal | None:
-    row = connection.execute(select(seal).order_by(seal.c.number.desc()).limit(1)).first()
+    row = connection.execute(_SEAL.order_by(seal.c.number.desc()).limit(1)).first()
     return None if row is None else _seal(row)
 
 
@@ -43,8 +52,8 @@ def add(connection: Connection, made: Seal) -> bool:
 
 def unsealed(connection: Connection, after: int, limit: int = BATCH) -> list[Entry]:
     """Rows as they stand in the table, by id."""
-    statement = select(ledger).where(ledger.c.id > after).order_by(ledger.c.id).limit(limit)
-    return [Entry(r.id, r.at, r.kind, r.subject, r.facts) for r in connection.execute(statement)]
+    statement = ENTRY.where(ledger.c.id > after).order_by(ledger.c.id).limit(limit)
+    return [stored(row) for row in connection.execute(statement)]
 
 
 def rows(connection: Connection) -> Iterator[Entry]:
@@ -63,7 +72,7 @@ def all_seals(connection: Connection) -> Iterator[Seal]:
 
 
 def _page(connection: Connection, after: int) -> list[Seal]:
-    statement = select(seal).where(seal.c.number > after).order_by(seal.c.number).limit(_SEALS)
+    statement = _SEAL.where(seal.c.number > after).order_by(seal.c.number).limit(_SEALS)
     return [_seal(row) for row in connection.execute(statement)]
 
 
@@ -85,4 +94,7 @@ def waiting(connection: Connection) -> tuple[int, float | None]:
 
 
 def _seal(row: Row[Any]) -> Seal:
-    return Seal(row.number, row.last, row.leaves, row.previous, row.key_id, row.sealed_at, row.mac)
+    return Seal(
+        row.number, row.last, row.leaves or b"", text_of(row.previous), text_of(row.key_id),
+        number_of(row.sealed_at), text_of(row.mac),
+    )  # fmt: skip

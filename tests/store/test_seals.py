@@ -171,3 +171,27 @@ def test_the_newest_entries_page_by_page(store, clock):
     assert [e.id for e in store.newest_entries(before_id=3, limit=1)] == [2]
     assert [e.id for e in store.newest_entries(since=clock.now() - 10)] == [4, 3]
     assert store.newest_entries(kind="sy%") == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "row"),
+    [
+        ("UPDATE ledger SET at = 'never' WHERE id = 3", 3),
+        ("UPDATE ledger SET kind = CAST(X'FF00' AS TEXT) WHERE id = 3", 3),
+        ("UPDATE ledger SET facts = X'FF' WHERE id = 3", 3),
+        ("UPDATE seal SET leaves = 'text'", None),
+        ("UPDATE seal SET mac = 'mäc'", None),
+        ("UPDATE seal SET mac = X'FF', previous = 7, key_id = key_id", None),
+        ("UPDATE seal SET last = 'x', sealed_at = 'y'", None),
+    ],
+)
+def test_t112_nonsense_in_a_column_is_named_and_ends_no_check(store, path, statement, row):
+    """Whatever somebody writes, the answer is "bad", not an error."""
+    write(store, 8)
+    store.seal(KEY)
+    tamper(path, statement)
+    found = store.verify_ledger(KEYS)
+
+    assert found.bad
+    assert found.first_bad_row == row
+    assert {entry.id for entry in store.newest_entries()} == set(range(1, 9))
