@@ -16,13 +16,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.sandbox.cluster import quantity
-from bot.sandbox.cluster.schema import Property, Schema
+from bot.sandbox.cluster.schema import Property, Schema, Schemas
 
 Json = dict[str, Any]
 _NOTHING: Any = object()
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _TIME, _MICRO_TIME = f"{_META}Time", f"{_META}MicroTime"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+_PROPS = f"{_EXTENSIONS}JSONSchemaProps"
+_NESTED = (f"{_PROPS}OrArray", f"{_PROPS}OrBool")
 _LIMITS = {"int32": 2**31, "int64": 2**63}
 _TIME_TEXT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
@@ -31,6 +34,10 @@ _TIME_TEXT = re.compile(
 
 class WrongType(ValueError):
     """A value that does not go into its Go field. The message is the decoder's."""
+
+
+class Mismatch(WrongType):
+    """A value of another type. The decoder goes on, and tells the first one at the end."""
 
 
 class Repeated(dict[str, Any]):
@@ -48,9 +55,11 @@ class _Place:
     struct: str = ""
     go_type: str = ""
 
-    def field(self, name: str, struct: str, go_type: str) -> _Place:
+    def field(self, name: str, struct: str, known: Property | None) -> _Place:
         text = f"{self.text}.{name}" if self.text else name
-        return _Place(text, f"{self.go}.{name}" if self.go else name, struct, go_type)
+        inner = f"{known.embedded}.{name}" if known and known.embedded else name
+        go = f"{self.go}.{inner}" if self.go else inner
+        return _Place(text, go, struct, known.go_type if known else "")
 
     def key(self, name: str) -> _Place:
         inner = self.go_type.removeprefix("map[string]")
@@ -66,13 +75,25 @@ class Reader:
 
     def __init__(self) -> None:
         self.found: list[str] = []
+        self._mismatch: Mismatch | None = None
 
     def read(self, value: Json, schema: Schema) -> Json:
         """The object as the server would write it. Raises `WrongType`."""
         read: Json = self._value(value, schema, _Place())
+        if self._mismatch is not None:
+            raise self._mismatch
         return read
 
+    def _inner(self, raw: Any, schema: Schema, place: _Place) -> Any:
+        try:
+            return self._value(raw, schema, place)
+        except Mismatch as error:
+            self._mismatch = self._mismatch or error
+            return _zero(schema)
+
     def _value(self, raw: Any, schema: Schema, place: _Place) -> Any:
+        if schema.definition in _NESTED and isinstance(raw, dict):
+            return self._value(raw, Schemas.builtin().named(_PROPS), place)
         special = _SPECIAL.get(schema.definition)
         if special:
             return special(raw, place)
@@ -99,7 +120,7 @@ class Reader:
     def _map_value(self, raw: Any, values: Schema, place: _Place) -> Any:
         if values.quantity:  # a ResourceList, which is no finer than a thousandth
             return str(_quantity(raw).rounded())
-        return _zero(values) if raw is None else self._value(raw, values, place)
+        return _zero(values) if raw is None else self._inner(raw, values, place)
 
     def _note_repeated(self, raw: Json, place: _Place) -> None:
         for name in raw.repeated if isinstance(raw, Repeated) else ():
@@ -111,11 +132,11 @@ class Reader:
         out: Json = {}
         for key, inner in raw.items():
             known = schema.map.properties.get(key)
-            here = place.field(key, name, known.go_type if known else "")
+            here = place.field(key, name, known)
             if known is None:
                 self.found.append(f'unknown field "{here.text}"')
             elif inner is not None:
-                out[key] = self._value(inner, known.schema, here)
+                out[key] = self._inner(inner, known.schema, here)
         return written(out, schema)
 
     def _items(self, raw: Any, schema: Schema, place: _Place) -> Any:
@@ -124,7 +145,7 @@ class Reader:
         assert schema.list is not None
         items = schema.list.items
         return [
-            _zero(items) if each is None else self._value(each, items, place.index(at))
+            _zero(items) if each is None else self._inner(each, items, place.index(at))
             for at, each in enumerate(raw)
         ]
 
@@ -178,12 +199,12 @@ def _zero(schema: Schema) -> Any:
     return {"string": "", "integer": 0, "number": 0, "boolean": False}.get(schema.type)
 
 
-def _mismatch(raw: Any, place: _Place, *, exact: bool = False) -> WrongType:
+def _mismatch(raw: Any, place: _Place, *, exact: bool = False) -> Mismatch:
     names = {bool: "bool", str: "string", list: "array", Repeated: "object", dict: "object"}
     what = names.get(type(raw), "number")
     shown = f"number {raw!r}" if exact else what
     where = f"Go struct field {place.struct}.{place.go}" if place.go else "Go value"
-    return WrongType(f"json: cannot unmarshal {shown} into {where} of type {place.go_type}")
+    return Mismatch(f"json: cannot unmarshal {shown} into {where} of type {place.go_type}")
 
 
 def _scalar(raw: Any, schema: Schema, place: _Place) -> Any:
@@ -217,7 +238,7 @@ def _base64(raw: str) -> str:
     except binascii.Error:
         wrong = re.search(r"[^A-Za-z0-9+/]", text.rstrip("=") if len(text) % 4 == 0 else text)
         at = wrong.start() if wrong else len(text) - len(text) % 4
-        raise WrongType(f"illegal base64 data at input byte {at}") from None
+        raise Mismatch(f"illegal base64 data at input byte {at}") from None
 
 
 def _int_or_string(raw: Any, place: _Place) -> Any:
@@ -278,7 +299,7 @@ _SPECIAL: dict[str, Callable[[Any, _Place], Any]] = {
     "io.k8s.apimachinery.pkg.runtime.RawExtension": _as_it_is,
     f"{_META}FieldsV1": _as_it_is,
     **{
-        f"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.{name}": _as_it_is
+        f"{_EXTENSIONS}{name}": _as_it_is
         for name in (
             "JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray",
         )

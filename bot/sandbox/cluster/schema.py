@@ -39,6 +39,8 @@ class Property:
     pointer: bool = False
     go_type: str = ""
     """As Go prints it, without the pointer's star: `int32`, `[]v1.Container`."""
+    embedded: str = ""
+    """Name of the embedded Go struct that the field comes from."""
     merge_key: str = ""
     strategies: frozenset[str] = frozenset()
     """Words of x-kubernetes-patch-strategy: merge, replace, retainKeys."""
@@ -238,11 +240,11 @@ def _map(body: Json, child: Any) -> MapType:
 
 
 def _property(body: Json, child: Any) -> Property:
-    go, _, go_type = body.get("x-go", "").partition(" ")
+    go, go_type, embedded = (*body.get("x-go", "").split(" "), "", "")[:3]
     words = body.get("x-kubernetes-patch-strategy", "")
     return Property(
         child(body), body.get("default"), "o" in go, "z" in go, "*" in go,
-        go_type, body.get("x-kubernetes-patch-merge-key", ""), frozenset(words.split(",")) - {""},
+        go_type, embedded, body.get("x-kubernetes-patch-merge-key", ""), frozenset(words.split(",")) - {""},
     )  # fmt: skip
 
 

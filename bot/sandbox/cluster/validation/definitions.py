@@ -140,7 +140,7 @@ def _check_schema(faults: Faults, field: str, schema: Json, *, root: bool = Fals
 
 
 def _check_list(faults: Faults, field: str, schema: Json, kind: Any) -> None:
-    if kind == "array" and "items" not in schema:
+    if kind == "array" and schema.get("items") is None:
         faults.required(f"{field}.items", "must be specified")
     if schema.get("x-kubernetes-list-type") == "map" and not schema.get(
         "x-kubernetes-list-map-keys"

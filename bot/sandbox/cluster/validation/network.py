@@ -150,3 +150,39 @@ def _inside(part: str, whole: str) -> bool:
     other = ipaddress.ip_network(whole, strict=False)
     same_family = one.version == other.version
     return same_family and one != other and one.subnet_of(other)  # type: ignore[arg-type]
+
+
+def ingress_class(faults: Faults, new: Json, old: Json | None) -> None:
+    controller = new["spec"].get("controller") or ""
+    if not controller:
+        faults.required("spec.controller")
+    if old is not None and controller != old["spec"].get("controller"):
+        faults.invalid("spec.controller", controller, "field is immutable")
+
+
+def endpoint_slice(faults: Faults, new: Json, old: Json | None) -> None:
+    kind = new.get("addressType") or ""
+    for at, endpoint in enumerate(new.get("endpoints") or ()):
+        field = f"endpoints[{at}].addresses"
+        if not endpoint.get("addresses"):
+            faults.required(field)
+        for index, address in enumerate(endpoint.get("addresses") or ()):
+            check = names.dns_subdomain if kind == "FQDN" else names.ip_address
+            faults.invalid_all(f"{field}[{index}]", address, check(address))
+    if not kind:
+        faults.required("addressType")
+    elif kind not in ("FQDN", "IPv4", "IPv6"):
+        faults.unsupported("addressType", kind, ("FQDN", "IPv4", "IPv6"))
+    if old is not None and kind != old.get("addressType"):
+        faults.invalid("addressType", kind, "field is immutable")
+
+
+def endpoints(faults: Faults, new: Json, _old: Json | None) -> None:
+    for at, subset in enumerate(new.get("subsets") or ()):
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            detail = "must specify `addresses` or `notReadyAddresses`"
+            faults.required(f"subsets[{at}]", detail)
+        for index, each in enumerate(subset.get("addresses") or ()):
+            address = each.get("ip") or ""
+            field = f"subsets[{at}].addresses[{index}].ip"
+            faults.invalid_all(field, address, names.ip_address(address))

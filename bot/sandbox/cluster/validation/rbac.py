@@ -19,9 +19,11 @@ def role(faults: Faults, new: Json, _old: Json | None) -> None:
 
 def cluster_role(faults: Faults, new: Json, _old: Json | None) -> None:
     _check_rules(faults, new, namespaced=False)
-    for at, each in enumerate(
-        mapping(new.get("aggregationRule")).get("clusterRoleSelectors") or ()
-    ):
+    rule = new.get("aggregationRule")
+    if rule is not None and not rule.get("clusterRoleSelectors"):
+        detail = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+        faults.required("aggregationRule.clusterRoleSelectors", detail)
+    for at, each in enumerate(mapping(rule).get("clusterRoleSelectors") or ()):
         check_selector(faults, f"aggregationRule.clusterRoleSelectors[{at}]", each)
 
 

@@ -245,3 +245,14 @@ def replication_controller(faults: Faults, new: Json, _old: Json | None) -> None
 
 def pod_template(faults: Faults, new: Json, _old: Json | None) -> None:
     check_template(faults, "template", new.get("template"))
+
+
+def controller_revision(faults: Faults, new: Json, old: Json | None) -> None:
+    data = new.get("data")
+    if data is None:
+        faults.required("data", "data is mandatory")
+    elif not isinstance(data, dict):
+        faults.required("data", "data must be a valid JSON object")
+    not_negative(faults, "revision", new.get("revision"))
+    if old is not None and not same(data, old.get("data")):
+        faults.invalid("data", data, "field is immutable")

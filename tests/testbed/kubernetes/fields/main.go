@@ -63,7 +63,10 @@ func (seen visitor) fields(kind reflect.Type, flags [][2]string) [][2]string {
 		if field.Anonymous && name == "" {
 			inner := field.Type
 			if inner.Kind() == reflect.Struct {
-				flags = seen.fields(inner, flags)
+				for _, inlined := range seen.fields(inner, nil) {
+					// The decoder names the embedded struct in the paths of its errors.
+					flags = append(flags, [2]string{inlined[0], inlined[1] + " " + field.Name})
+				}
 			}
 			continue
 		}
