@@ -21,6 +21,9 @@ MAX_COMMANDS = 10
 MAX_LINE = 500
 """Commands of one comment, and characters of a command line; more is a mistake."""
 
+MAX_NAMES = 50
+"""Environments that `/help` lists."""
+
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _START = re.compile(r"/([^\s/]{1,40})(?=\s|$)")
 _COMMENT_START = re.compile(r" {0,3}<!--")
@@ -203,7 +206,9 @@ def help_text(environments: Sequence[str]) -> str:
     """`/help`, built from the table. environments: names that `/sync` knows here (from the
     operator's configuration, made of a-z, 0-9 and `-`)."""
     rows = [f"| `{verb.usage}` | {verb.does} | {verb.needs} |" for verb in VERBS]
-    here = ", ".join(f"`{name}`" for name in environments) or "none"
+    here = ", ".join(f"`{name}`" for name in environments[:MAX_NAMES]) or "none"
+    if len(environments) > MAX_NAMES:
+        here += f" and {len(environments) - MAX_NAMES} more"
     return "\n".join(
         [
             "| command | what it does | who may |",

@@ -22,6 +22,9 @@ from bot.errors import Permanent
 from bot.ports import Clock, Store
 from bot.reconcilers.voice import Voice
 
+# A short word must not begin hundreds of syncs: whoever wants more than this names them.
+MOST_SYNCED = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -199,6 +202,8 @@ class Commands:
             names = tuple(n for n in record.touched if n in here)
         if not names:
             return _mistaken(_nothing_here(wanted, pull))
+        if len(names) > MOST_SYNCED:
+            return _mistaken(_too_many(wanted, len(names)))
         for name in names:
             verdict = policy.may_sync(row.actor, permission, here[name], pull.repo)
             if not verdict.allowed:
@@ -220,6 +225,11 @@ def _refused(verdict: Verdict, wanted: Command, row: CommandRow) -> Answer:
 
 def _mistaken(mistake: Mistake) -> Answer:
     return Answer(CommandState.REFUSED, Reaction.CONFUSED, (report.mistake_reply(mistake),))
+
+
+def _too_many(wanted: Command, number: int) -> Mistake:
+    problem = f"that would be {number} environments; name at most {MOST_SYNCED}"
+    return Mistake(str(wanted), problem, "/sync [environment…]")
 
 
 def _nothing_here(wanted: Command, pull: PullRequest) -> Mistake:

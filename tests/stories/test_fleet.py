@@ -100,7 +100,8 @@ class CountingTarget(MemoryTarget):
 class Fleet(World):
     """All environments stand in the store as deployed and healthy; nothing is simulated after."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, size: int = SIZE) -> None:
+        self.size = size
         self.count: Counter[str] = Counter()
         super().__init__(root, settings=PATTERN, files=BASE | overlay(0))
         self._deploy()
@@ -119,12 +120,12 @@ class Fleet(World):
 
     def _deploy(self) -> None:
         hooks, self.repo.hooks[:] = list(self.repo.hooks), []
-        files = {path: data for n in range(SIZE) for path, data in overlay(n).items()}
+        files = {path: data for n in range(self.size) for path, data in overlay(n).items()}
         head = self.forge.commit_files(self.repo, "main", files, "Many", self.alice)
         self.repo.hooks[:] = hooks
         (pattern,) = self.app.catalog().patterns
         members = []
-        for n in range(SIZE):
+        for n in range(self.size):
             made = pattern.environment({"app": f"a{n}"})
             members.append(Member("fleet", made.name, made.path, {"app": f"a{n}"}))
             self.app.store.put_environment(
@@ -200,6 +201,24 @@ def test_a_pull_request_that_touches_two_previews_only_these(fleet: Fleet):
     fleet.settle()
 
 
+def test_a_word_without_names_does_not_sync_hundreds(fleet: Fleet):
+    """On a pull request that touches nothing it would mean them all."""
+    number = fleet.opens({"README.md": b"# other\n"}, branch="words")
+    fleet.settle()
+    fleet.forge.comment(fleet.repo, fleet.bob, number, "/sync")
+    fleet.settle()
+
+    assert f"That would be {SIZE} environments; name at most 20" in fleet.comment_on(
+        number, "reply"
+    )
+    fleet.forge.comment(fleet.repo, fleet.bob, number, "/help")
+    fleet.settle()
+    (helped,) = [c.body for c in fleet.said(number) if "### Commands" in c.body]
+    assert "and 250 more" in helped
+    fleet.forge.close(fleet.repo, number, fleet.bob)
+    fleet.settle()
+
+
 def test_a_push_that_touches_none_wakes_none(fleet: Fleet):
     """A line in the README is one look at one branch."""
     before = fleet.claimed()
@@ -214,13 +233,15 @@ def test_a_push_that_touches_none_wakes_none(fleet: Fleet):
     assert fleet.count["renders"] == 0
 
 
-def test_a_shared_base_wakes_all_of_them(fleet: Fleet):
+def test_a_shared_base_wakes_all_of_them(tmp_path: Path):
     """What is read from elsewhere is never missed."""
+    fleet = Fleet(tmp_path, 30)
     before = fleet.claimed()
     fleet.push({"base/web.yaml": manifest("web", "2")})
     fleet.forge.courier.settle()
     fleet._work()
     after = fleet.claimed()
+    fleet.close()
 
     woken = {k for k in after if after[k] != before.get(k)}
-    assert len({k for k in woken if k.startswith("env:")}) == SIZE
+    assert len({k for k in woken if k.startswith("env:")}) == 30
