@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,31 @@ def test_a_database_tells_its_schema(tmp_path: Path) -> None:
 
     assert found[0].result is Result.OK
     assert store.about()["schema"] in found[0].detail
+
+
+def test_a_pending_migration_is_named(tmp_path: Path) -> None:
+    """From which schema to which, and what to do before; the check itself brings nothing on."""
+    store = open_store(f"sqlite:///{tmp_path}/bot.db", "cli", SystemClock())
+    store.migrate()
+    newest = store.about()["newest"]
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "bot.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    found = check_parts.store(App(store_settings(tmp_path), "cli"))
+
+    assert found[0].result is Result.WARNING
+    assert f"schema 0001: the next start brings it to {newest}" in found[0].detail
+    assert "backup" in found[0].remedy
+
+
+def test_a_ledger_without_a_key_of_its_own_is_a_warning() -> None:
+    """It is sealed all the same, with a weaker promise."""
+    shared = check_parts.secrets(settings())[-1]
+    own = check_parts.secrets(settings("store:", "ledger: {key: {env: LEDGER}}\nstore:"))[-1]
+
+    assert (shared.what, shared.result) == ("secret ledger.key", Result.WARNING)
+    assert (own.what, own.result) == ("secret ledger.key", Result.OK)
+    assert "LEDGER" in own.detail
 
 
 def test_a_file_that_is_no_database_fails(tmp_path: Path) -> None:

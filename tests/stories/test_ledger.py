@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,13 @@ from bot.cli import main
 from bot.domain.health import Level, ObjectHealth
 from bot.domain.record import LedgerEntry
 from tests.stories.world import World, manifest
+
+
+@pytest.fixture
+def config(tmp_path: Path, world: World) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(world.config_text())
+    return path
 
 
 def entries(world: World, kind: str = "") -> list[LedgerEntry]:
@@ -162,6 +172,23 @@ def test_a_story_is_sealed_and_verified(world: World):
     assert (found.bad, found.sealed.count, found.unsealed.count) == (0, count, 0)
 
 
+def test_a_worker_process_seals_when_it_stops(world: World, config: Path):
+    """And says when it began, with which configuration, and when it ended."""
+    command = [sys.executable, "-m", "bot", "-c", str(config), "worker"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not entries(world, "configuration"):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(50) == 0
+    found = world.app.store.verify_ledger(known_keys(world.app.settings))
+
+    assert (found.bad, found.unsealed.count) == (0, 0)
+    assert len(entries(world, "worker.started")) == len(entries(world, "worker.stopped")) == 1
+    digest = hashlib.sha256(config.read_bytes()).hexdigest()
+    assert facts(world, "configuration")[0]["sha256"] == digest
+
+
 def test_no_secret_of_the_configuration_stands_in_the_ledger(world: World):
     """Neither keys nor tokens, whatever was said."""
     merged(world)
@@ -172,13 +199,6 @@ def test_no_secret_of_the_configuration_stands_in_the_ledger(world: World):
 
 
 # deliveries
-
-
-@pytest.fixture
-def config(tmp_path: Path, world: World) -> Path:
-    path = tmp_path / "config.yaml"
-    path.write_text(world.config_text())
-    return path
 
 
 def run(config: Path, *arguments: str) -> Result:
