@@ -22,8 +22,6 @@ from bot.sandbox.cluster.schema import Schemas
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"
-# Objects nest a few dozen deep; a body made to exhaust the stack does not get there.
-DEEPEST = 64
 META = "k8s.io.apimachinery.pkg.apis.meta.v1"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -40,9 +38,9 @@ def read_object(body: bytes) -> Object:
     named = {number: value for number, _, value in _fields(_as_bytes(envelope.get(1)))}
     version, kind = _text(named.get(1, b"")), _text(named.get(2, b""))
     message = _message_of(version, kind)
-    if message not in _tables():
+    if message not in field_tables():
         raise NotProtobuf(f'no kind "{kind}" is known for version "{version}"')
-    found = _message(message, _as_bytes(envelope.get(2)), 0)
+    found = _message(message, _as_bytes(envelope.get(2)))
     return {"kind": kind, "apiVersion": version, **found}
 
 
@@ -55,7 +53,8 @@ def _message_of(version: str, kind: str) -> str:
 
 
 @cache
-def _tables() -> dict[str, dict[int, tuple[str, str, str]]]:
+def field_tables() -> dict[str, dict[int, tuple[str, str, str]]]:
+    """Type → field number → JSON name (empty: embedded), one, list or map, and type."""
     data = files("bot.sandbox.cluster").joinpath("data/protobuf.json.gz").read_bytes()
     found: dict[str, dict[str, list[str]]] = orjson.loads(gzip.decompress(data))
     return {
@@ -64,20 +63,18 @@ def _tables() -> dict[str, dict[int, tuple[str, str, str]]]:
     }
 
 
-def _message(name: str, body: bytes, depth: int) -> Any:
-    """One message as JSON: an object, or what stands for it."""
-    if depth > DEEPEST:
-        raise NotProtobuf("the message is nested too deep")
+def _message(name: str, body: bytes) -> Any:
+    """One message as JSON: an object, or what stands for it. No type contains itself."""
     special = _SPECIAL.get(name)
     if special is not None:
         return special(body)
-    table, found = _tables().get(name), Object()
+    table, found = field_tables().get(name), Object()
     if table is None:
         raise NotProtobuf(f"the type {name} is not known")
     for number, wire, raw in _fields(body):
         row = table.get(number)
         if row is not None:
-            _set(found, row, _unpacked(raw, wire), depth)
+            _set(found, row, _unpacked(raw, wire))
     # A list that has a type of its own is one field in protobuf and no object in JSON.
     alone = len(table) == 1 and table.get(1, ("", "", ""))[:2] == ("items", "list")
     return found.get("items", []) if alone else found
@@ -90,14 +87,14 @@ def _unpacked(raw: bytes | int, wire: int) -> bytes | int | float:
     return raw
 
 
-def _set(found: Object, row: tuple[str, str, str], raw: bytes | float, depth: int) -> None:
+def _set(found: Object, row: tuple[str, str, str], raw: bytes | float) -> None:
     name, shape, kind = row
     if shape == "map":
         entry = {number: value for number, _, value in _fields(_as_bytes(raw))}
-        value = _value(kind, entry.get(2, b""), depth)
+        value = _value(kind, entry.get(2, b""))
         found.setdefault(name, {})[_text(entry.get(1, b""))] = value
         return
-    value = _value(kind, raw, depth)
+    value = _value(kind, raw)
     if shape == "list":
         found.setdefault(name, []).append(value)
     elif name:
@@ -106,7 +103,7 @@ def _set(found: Object, row: tuple[str, str, str], raw: bytes | float, depth: in
         found.update(value)  # an embedded struct: its fields are the parent's
 
 
-def _value(kind: str, raw: bytes | float, depth: int) -> Any:
+def _value(kind: str, raw: bytes | float) -> Any:
     if kind == "string":
         return _text(raw)
     if kind == "bytes":
@@ -117,7 +114,7 @@ def _value(kind: str, raw: bytes | float, depth: int) -> Any:
         return _signed(raw)
     if kind == "double":
         return raw
-    return _message(kind, _as_bytes(raw), depth + 1)
+    return _message(kind, _as_bytes(raw))
 
 
 def _signed(raw: Any) -> int:
