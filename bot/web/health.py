@@ -1,7 +1,8 @@
 """`/healthz`: this process answers. `/readyz`: a delivery that arrives now could be stored.
 
 They tell nothing about people or repositories, but `/readyz` names library versions; like
-`/metrics` it is for the operator's network, and a proxy in front should pass on `/hooks/` only.
+`/metrics` it is for the operator's network, and a proxy in front should pass on only `/hooks/` and
+`/plans/`.
 """
 
 from __future__ import annotations
