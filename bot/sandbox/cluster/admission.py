@@ -216,7 +216,7 @@ def _terminating(change: Change) -> StatusError:
 
 def _mount_token(spec: Object) -> None:
     """A projected volume with token, authority and namespace, in every container without one."""
-    containers = [*spec["containers"], *(spec.get("initContainers") or [])]
+    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
     bare = [c for c in containers if not any(m["mountPath"] == ROOT for m in _mounts(c))]
     if not bare:
         return
@@ -278,7 +278,7 @@ def _selected(change: Change, job: Object) -> Object:
     if change.operation != "CREATE" or job["spec"].get("manualSelector"):
         return job
     metadata, spec = job["metadata"], dict(job["spec"])
-    uid, name = metadata["uid"], metadata["name"]
+    uid, name = metadata["uid"], metadata.get("name", "")
     labels = {
         "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name,
         "controller-uid": uid, "job-name": name,
@@ -303,7 +303,7 @@ def _must_specify(change: Change, quota: str, hard: dict[str, str], pod: Object)
             part, resource = "requests", name
         if resource not in usage.COMPUTE or part not in ("requests", "limits"):
             continue
-        for container in pod["spec"]["containers"]:
+        for container in pod["spec"].get("containers") or []:
             if resource not in ((container.get("resources") or {}).get(part) or {}):
                 missing.setdefault(name, []).append(container["name"])
     if missing:

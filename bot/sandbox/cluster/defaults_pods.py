@@ -25,7 +25,7 @@ def image_tag(image: str) -> str:
 
 
 def _pull_policy(image: str) -> str:
-    readable = _IMAGE.fullmatch(image) is not None
+    readable = len(image) <= 255 and _IMAGE.fullmatch(image) is not None
     return "Always" if readable and image_tag(image) == "latest" else "IfNotPresent"
 
 

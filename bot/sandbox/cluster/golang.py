@@ -73,9 +73,11 @@ class _Place:
 class Reader:
     """Reads one object. `found` lists unknown and repeated fields, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, from_text: bool = True) -> None:
         self.found: list[str] = []
         self._mismatch: Mismatch | None = None
+        # Of an object that is no text any more Go does not tell the place.
+        self._from_text = from_text
 
     def read(self, value: Json, schema: Schema) -> Json:
         """The object as the server would write it. Raises `WrongType`."""
@@ -96,7 +98,7 @@ class Reader:
             return self._value(raw, Schemas.builtin().named(_PROPS), place)
         special = _SPECIAL.get(schema.definition)
         if special:
-            return special(raw, place)
+            return special(raw, place if self._from_text else _Place())
         if schema.map and (schema.type == "object" or schema.map.properties):
             return self._object(raw, schema, place)
         if schema.list and schema.type == "array":
@@ -112,6 +114,8 @@ class Reader:
         assert schema.map is not None
         if schema.map.properties:
             return self._struct(raw, schema, place)
+        if schema.definition and "additionalProperties" not in schema.raw:
+            return {}  # a struct without fields
         values = schema.map.values
         if values is None or not values.typed:
             return raw
@@ -164,6 +168,8 @@ def written(fields: Json, schema: Schema) -> Json:
             value = _unset(known)
         elif not known.pointer and _left_out(value, known):
             continue
+        elif value == [] and not known.pointer:
+            value = None  # a list that Go always writes; storage knows no empty one
         if value is not _NOTHING:
             out[name] = value
     return out
@@ -267,10 +273,10 @@ def _micro_time(raw: Any, place: _Place) -> str:
             f'parsing time "{raw}" as "2006-01-02T15:04:05.000000Z07:00": '
             f'cannot parse "{zone}" as ".000000"'
         )
-    return _moment(raw, place).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _moment(raw, place, ".000000").strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _moment(raw: Any, place: _Place) -> datetime:
+def _moment(raw: Any, place: _Place, fraction: str = "") -> datetime:
     if not isinstance(raw, str):
         raise _mismatch(raw, replace(place, go_type="string"))
     found = _TIME_TEXT.fullmatch(raw)
@@ -282,7 +288,8 @@ def _moment(raw: Any, place: _Place) -> datetime:
     except ValueError:
         pass
     raise WrongType(
-        f'parsing time "{raw}" as "2006-01-02T15:04:05Z07:00": cannot parse "{raw}" as "2006"'
+        f'parsing time "{raw}" as "2006-01-02T15:04:05{fraction}Z07:00": '
+        f'cannot parse "{raw}" as "2006"'
     )
 
 

@@ -125,8 +125,8 @@ def decode(body: Json, schema: Schema, *, validation: str = "Warn") -> Decoded:
     return Decoded(made, tuple(found) if validation == "Warn" else ())
 
 
-def _read(body: Json, schema: Schema) -> tuple[Json, list[str]]:
-    reader = Reader() if schema.typed else CustomReader()
+def _read(body: Json, schema: Schema, *, from_text: bool = True) -> tuple[Json, list[str]]:
+    reader = Reader(from_text=from_text) if schema.typed else CustomReader()
     read = reader.read(body, schema)
     return read, list(dict.fromkeys(reader.found))
 
@@ -134,7 +134,7 @@ def _read(body: Json, schema: Schema) -> tuple[Json, list[str]]:
 def complete(value: Json, schema: Schema) -> Json:
     """An object that the server put together, as stored, with defaults."""
     try:
-        return defaulted(_read(value, schema)[0], schema)
+        return defaulted(_read(value, schema, from_text=False)[0], schema)
     except WrongType as error:
         raise StatusError(500, "", f"{_conversion(value)}: {error}") from None
 

@@ -20,7 +20,7 @@ def definition(faults: Faults, new: Json, old: Json | None) -> None:
     spec, kinds = new["spec"], mapping(new["spec"].get("names"))
     group, plural = spec.get("group") or "", kinds.get("plural") or ""
     name = new["metadata"].get("name") or ""
-    if name != f"{plural}.{group}":
+    if name and name != f"{plural}.{group}":
         faults.invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
     if not group:
         faults.required("spec.group")
@@ -73,7 +73,7 @@ def _check_names(faults: Faults, kinds: Any) -> None:
 def _check_versions(faults: Faults, spec: Json) -> None:
     versions = spec.get("versions") or []
     if sum(bool(each.get("storage")) for each in versions) != 1:
-        shown = [_internal(each) for each in versions]
+        shown = [_internal(each) for each in versions] or spec.get("versions")
         detail = "must have exactly one version marked as storage version"
         faults.invalid("spec.versions", shown, detail)
     seen: set[str] = set()
@@ -118,11 +118,7 @@ def _check_schema(faults: Faults, field: str, schema: Json, *, root: bool = Fals
     kind = schema.get("type")
     free = schema.get("x-kubernetes-int-or-string") or schema.get(_PRESERVE)
     if not kind and not free:
-        detail = (
-            "must not be empty at the root"
-            if root
-            else "must not be empty for specified object fields"
-        )
+        detail = f"must not be empty {'at the root' if root else _where(field)}"
         faults.required(f"{field}.type", detail)
     elif kind and kind not in _TYPES:
         faults.unsupported(f"{field}.type", kind, _TYPES)
@@ -137,6 +133,10 @@ def _check_schema(faults: Faults, field: str, schema: Json, *, root: bool = Fals
         _check_schema(faults, f"{field}.items", schema["items"])
     if isinstance(schema.get("additionalProperties"), dict):
         _check_schema(faults, f"{field}.additionalProperties", schema["additionalProperties"])
+
+
+def _where(field: str) -> str:
+    return "for specified " + ("array items" if field.endswith(".items") else "object fields")
 
 
 def _check_list(faults: Faults, field: str, schema: Json, kind: Any) -> None:

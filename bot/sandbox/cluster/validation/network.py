@@ -56,7 +56,8 @@ def _check_path(faults: Faults, field: str, path: Json) -> None:
     kind, text = path.get("pathType"), path.get("path") or ""
     if kind is None:
         faults.required(f"{field}.pathType", "pathType must be specified")
-    elif kind not in _PATH_TYPES:
+        return
+    if kind not in _PATH_TYPES:
         faults.unsupported(f"{field}.pathType", kind, _PATH_TYPES)
     elif not text.startswith("/") and (text or kind != "ImplementationSpecific"):
         faults.invalid(f"{field}.path", text, "must be an absolute path")
@@ -156,6 +157,13 @@ def ingress_class(faults: Faults, new: Json, old: Json | None) -> None:
     controller = new["spec"].get("controller") or ""
     if not controller:
         faults.required("spec.controller")
+    parameters = new["spec"].get("parameters")
+    for name in ("kind", "name") if parameters is not None else ():
+        value = parameters.get(name) or ""
+        if not value:
+            faults.required(f"spec.parameters.{name}")
+        else:
+            faults.invalid_all(f"spec.parameters.{name}", value, names.path_segment(value))
     if old is not None and controller != old["spec"].get("controller"):
         faults.invalid("spec.controller", controller, "field is immutable")
 
@@ -186,3 +194,7 @@ def endpoints(faults: Faults, new: Json, _old: Json | None) -> None:
             address = each.get("ip") or ""
             field = f"subsets[{at}].addresses[{index}].ip"
             faults.invalid_all(field, address, names.ip_address(address))
+        ports = subset.get("ports") or []
+        for index, port in enumerate(ports):
+            if len(ports) > 1 and not port.get("name"):
+                faults.required(f"subsets[{at}].ports[{index}].name")

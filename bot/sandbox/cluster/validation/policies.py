@@ -62,6 +62,10 @@ def _check_metric(faults: Faults, field: str, metric: Json) -> None:
     if source is None:
         detail = "must populate information for the given metric source"
         faults.required(f"{field}.{_SOURCES[kind]}", detail)
+    elif kind in ("Pods", "Object", "External"):
+        if not mapping(source.get("metric")).get("name"):
+            here = f"{field}.{_SOURCES[kind]}.metric.name"
+            faults.required(here, "must specify a metric name")
     elif kind == "Resource":
         _check_resource(faults, f"{field}.resource", source)
 

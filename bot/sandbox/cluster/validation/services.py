@@ -95,6 +95,12 @@ def _check_headless(faults: Faults, field: str, port: Json, *, headless: bool) -
 
 def _check_twice(faults: Faults, ports: list[Json]) -> None:
     """The same number and protocol twice. The value is that of the server's internal type."""
+    taken: set[tuple[Any, Any]] = set()
+    for at, port in enumerate(ports):
+        node = (port.get("protocol"), port.get("nodePort"))
+        if node[1] and node in taken:
+            faults.duplicate(f"spec.ports[{at}].nodePort", node[1])
+        taken.add(node)
     seen: set[tuple[Any, Any]] = set()
     for at, port in enumerate(ports):
         key = (port.get("protocol"), port["port"])
