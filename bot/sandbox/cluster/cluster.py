@@ -26,6 +26,7 @@ from bot.sandbox.cluster.controllers.definitions import serving
 from bot.sandbox.cluster.controllers.runner import Runner
 from bot.sandbox.cluster.discovery import Discovery
 from bot.sandbox.cluster.door import Door
+from bot.sandbox.cluster.escalation import NoEscalation
 from bot.sandbox.cluster.faults import ClusterFaults
 from bot.sandbox.cluster.identity import Authenticator
 from bot.sandbox.cluster.log import RequestLog
@@ -77,9 +78,10 @@ class EmbeddedCluster:
         self.log = RequestLog()
         self.faults = ClusterFaults()
         self.verbs = Verbs(self.storage, self.registry, self._clock)
-        self.verbs.admission = ServerAdmission(self.storage)
+        access = Access(self.storage)
+        self.verbs.admission = NoEscalation(ServerAdmission(self.storage), access)
         self._server = Server(port, self._keys.context())
-        self._door = Door(self._api(), self.faults)
+        self._door = Door(self._api(access), self.faults)
         self._controllers = Runner(
             self.storage, self.registry, self.verbs, workers(self.ca_pem), self._clock
         )
@@ -92,8 +94,7 @@ class EmbeddedCluster:
             if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
                 self.registry.serve(stored.copy())
 
-    def _api(self) -> Api:
-        access = Access(self.storage)
+    def _api(self, access: Access) -> Api:
         accounts = AccountTokens(self.storage, self._keys.signing_key, self._clock)
         users = {self._tokens[name]: _user(name, groups) for name, groups in IDENTITIES.items()}
         authenticator = Authenticator(users, accounts, access)

@@ -174,3 +174,49 @@ def test_refusals_do_not_store_anything(reader: Client, served: EmbeddedCluster)
     before = served.storage.version
     assert reader("POST", CONFIG_MAPS, config_map("never")).status_code == 403
     assert served.storage.version == before
+
+
+def test_nobody_grants_what_he_does_not_have(client: Client, served: EmbeddedCluster) -> None:
+    """Neither by a role nor by a binding; what he has he may pass on."""
+    may_write = {
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["roles", "rolebindings"],
+        "verbs": ["create"],
+    }
+    client.apply(f"{HERE}/roles/grants", role("grants", may_write, READ))
+    client.apply(f"{HERE}/rolebindings/grants", binding("grants", "grants", user("deployer")))
+    deployer = Client(served, "deployer")
+    assert deployer("POST", f"{HERE}/roles", role("same", READ)).status_code == 201
+    more = {**READ, "verbs": ["get", "delete"]}
+    refused = deployer("POST", f"{HERE}/roles", role("more", more)).json()
+    assert refused["message"].endswith(
+        "is attempting to grant RBAC permissions not currently held:\n"
+        '{APIGroups:[""], Resources:["configmaps"], Verbs:["delete"]}'
+    )
+    strong = binding("strong", "cluster-admin", user("deployer"), of="ClusterRole")
+    assert deployer("POST", f"{HERE}/rolebindings", strong).status_code == 403
+    passed_on = binding("passed", "grants", user("nobody"))
+    assert deployer("POST", f"{HERE}/rolebindings", passed_on).status_code == 201
+    client("DELETE", f"{HERE}/rolebindings/passed")
+
+
+def test_the_verbs_escalate_and_bind_allow_it(client: Client, served: EmbeddedCluster) -> None:
+    rules = [
+        {
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": [plural],
+            "verbs": ["create", verb],
+        }
+        for plural, verb in (
+            ("roles", "escalate"),
+            ("rolebindings", "create"),
+            ("clusterroles", "bind"),
+        )
+    ]
+    client.apply(f"{HERE}/roles/trusted", role("trusted", *rules))
+    client.apply(f"{HERE}/rolebindings/trusted", binding("trusted", "trusted", user("nobody")))
+    nobody = Client(served, "nobody")
+    assert nobody("POST", f"{HERE}/roles", role("any", READ), dryRun="All").status_code == 201
+    strong = binding("strong", "cluster-admin", user("nobody"), of="ClusterRole")
+    assert nobody("POST", f"{HERE}/rolebindings", strong, dryRun="All").status_code == 201
+    client("DELETE", f"{HERE}/rolebindings/trusted")
