@@ -35,7 +35,8 @@ Fingerprint = tuple[int, int, int, int]
 @dataclass(slots=True)
 class Live:
     """One process and its configuration. apply: takes new settings into use, or raises and leaves
-    everything as it was. told: is given every new state."""
+    everything as it was. told: is given every new state. The first look reads the file in any case:
+    it may have changed since the start did."""
 
     path: Path
     settings: Settings
@@ -47,7 +48,7 @@ class Live:
     _wanted: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self._seen = fingerprint(self.path)
+        self._wanted.set()
 
     def request(self) -> None:
         """Read the file at the next look, changed or not. May be called by a signal handler."""
@@ -73,7 +74,7 @@ class Live:
     def _take(self, text: bytes) -> bool:
         found = read(text, str(self.path))
         new, pending = within(self.settings, found)
-        same = text.decode() == self.state.text and not self.state.error
+        same = _shown(text) == self.state.text and not self.state.error
         if new != self.settings:
             self.apply(new)
             self.settings, same = new, False
@@ -82,7 +83,7 @@ class Live:
         if not same:
             keep(self.settings.store.directory, text)
             self.state = replace(
-                self.state, loaded_at=self.clock.now(), text=text.decode(), failed_at=0.0,
+                self.state, loaded_at=self.clock.now(), text=_shown(text), failed_at=0.0,
                 error="", pending=pending,
             )  # fmt: skip
             log.info("config.loaded", file=str(self.path))
@@ -93,6 +94,10 @@ class Live:
         log.error("config.refused", error=why, kept="the configuration in use")
         self.state = replace(self.state, failed_at=self.clock.now(), error=why[:_ERROR])
         self.told(self.state)
+
+
+def _shown(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
@@ -106,7 +111,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
 
 def first_state(role: str, text: bytes, now: float) -> ConfigState:
     """What a process says when it has started with this file."""
-    return ConfigState(f"{role}:{socket.gethostname()}:{os.getpid()}", role, now, text.decode())
+    return ConfigState(f"{role}:{socket.gethostname()}:{os.getpid()}", role, now, _shown(text))
 
 
 def within(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
