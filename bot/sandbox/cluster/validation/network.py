@@ -12,6 +12,7 @@ from bot.sandbox.cluster.validation.services import check_port_or_name
 
 Json = dict[str, Any]
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+MAX_CONTROLLER = 250
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
@@ -153,10 +154,20 @@ def _inside(part: str, whole: str) -> bool:
     return same_family and one != other and one.subnet_of(other)  # type: ignore[arg-type]
 
 
+def _is_domain_path(value: str) -> bool:
+    domain, slash, path = value.partition("/")
+    return bool(slash and path) and not names.dns_subdomain(domain)
+
+
 def ingress_class(faults: Faults, new: Json, old: Json | None) -> None:
     controller = new["spec"].get("controller") or ""
     if not controller:
         faults.required("spec.controller")
+    elif len(controller) > MAX_CONTROLLER:
+        faults.too_long("spec.controller", MAX_CONTROLLER)
+    if controller and not _is_domain_path(controller):
+        detail = 'must be a domain-prefixed path (such as "acme.io/foo")'
+        faults.invalid("spec.controller", controller, detail)
     parameters = new["spec"].get("parameters")
     for name in ("kind", "name") if parameters is not None else ():
         value = parameters.get(name) or ""
