@@ -9,127 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bot.sandbox.cluster.durations import age_of, human_duration
-from bot.sandbox.cluster.label_selectors import selector_text
-from bot.sandbox.cluster.metadata import seconds_of
+from bot.sandbox.cluster import table_workloads as workloads
+from bot.sandbox.cluster.durations import age_of
 from bot.sandbox.cluster.model import Object
 from bot.sandbox.cluster.table_pods import pod_cells
+from bot.sandbox.cluster.table_values import NONE, UNSET, age, field, labels, number, selector
 
-NONE, UNSET = "<none>", "<unset>"
 Cells = Callable[[Object, float], list[Any]]
 """Cells of an object at this time, without the name."""
-
-
-def _get(body: Any, *path: str) -> Any:
-    for name in path:
-        body = body.get(name) if isinstance(body, dict) else None
-    return body
-
-
-def _age(body: Object, now: float) -> str:
-    return age_of(body["metadata"].get("creationTimestamp"), now)
-
-
-def _number(body: Object, *path: str) -> int:
-    return int(_get(body, *path) or 0)
-
-
-def _labels(labels: Any) -> str:
-    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) if labels else NONE
-
-
-def _selector(declared: Any) -> str:
-    return selector_text(declared) or NONE if declared else NONE
-
-
-def _containers(body: Object, *path: str) -> list[str]:
-    found = _get(body, *path, "spec", "containers") or []
-    return [",".join(each["name"] for each in found), ",".join(each["image"] for each in found)]
-
-
-def _deployment(body: Object, now: float) -> list[Any]:
-    return [
-        f"{_number(body, 'status', 'readyReplicas')}/{_number(body, 'spec', 'replicas')}",
-        _number(body, "status", "updatedReplicas"), _number(body, "status", "availableReplicas"),
-        _age(body, now), *_containers(body, "spec", "template"),
-        _selector(_get(body, "spec", "selector")),
-    ]  # fmt: skip
-
-
-def _replica_set(body: Object, now: float) -> list[Any]:
-    return [
-        _number(body, "spec", "replicas"), _number(body, "status", "replicas"),
-        _number(body, "status", "readyReplicas"), _age(body, now),
-        *_containers(body, "spec", "template"), _selector(_get(body, "spec", "selector")),
-    ]  # fmt: skip
-
-
-def _replication_controller(body: Object, now: float) -> list[Any]:
-    return [*_replica_set(body, now)[:-1], _labels(_get(body, "spec", "selector"))]
-
-
-def _stateful_set(body: Object, now: float) -> list[Any]:
-    ready = f"{_number(body, 'status', 'readyReplicas')}/{_number(body, 'spec', 'replicas')}"
-    return [ready, _age(body, now), *_containers(body, "spec", "template")]
-
-
-def _daemon_set(body: Object, now: float) -> list[Any]:
-    counts = (
-        "desiredNumberScheduled", "currentNumberScheduled", "numberReady",
-        "updatedNumberScheduled", "numberAvailable",
-    )  # fmt: skip
-    return [
-        *(_number(body, "status", name) for name in counts),
-        _labels(_get(body, "spec", "template", "spec", "nodeSelector")), _age(body, now),
-        *_containers(body, "spec", "template"), _selector(_get(body, "spec", "selector")),
-    ]  # fmt: skip
-
-
-def _job(body: Object, now: float) -> list[Any]:
-    done, wanted = _number(body, "status", "succeeded"), _get(body, "spec", "completions")
-    parallel = _number(body, "spec", "parallelism")
-    if wanted is not None:
-        completions = f"{done}/{wanted}"
-    else:
-        completions = f"{done}/1 of {parallel}" if parallel > 1 else f"{done}/1"
-    return [
-        _job_status(body), completions, _job_duration(body, now), _age(body, now),
-        *_containers(body, "spec", "template"), _selector(_get(body, "spec", "selector")),
-    ]  # fmt: skip
-
-
-def _job_status(body: Object) -> str:
-    held = {
-        each["type"]
-        for each in _get(body, "status", "conditions") or ()
-        if each.get("status") == "True"
-    }
-    for condition in ("Complete", "Failed"):
-        if condition in held:
-            return condition
-    if "deletionTimestamp" in body["metadata"]:
-        return "Terminating"
-    rest = ("Suspended", "FailureTarget", "SuccessCriteriaMet")
-    return next((each for each in rest if each in held), "Running")
-
-
-def _job_duration(body: Object, now: float) -> str:
-    start, end = _get(body, "status", "startTime"), _get(body, "status", "completionTime")
-    if not start:
-        return ""
-    return human_duration((seconds_of(end) if end else now) - seconds_of(start))
-
-
-def _cron_job(body: Object, now: float) -> list[Any]:
-    last = _get(body, "status", "lastScheduleTime")
-    suspended = _get(body, "spec", "suspend")
-    return [
-        body["spec"]["schedule"], _get(body, "spec", "timeZone") or NONE,
-        UNSET if suspended is None else str(bool(suspended)),
-        len(_get(body, "status", "active") or ()), age_of(last, now) if last else NONE,
-        _age(body, now), *_containers(body, "spec", "jobTemplate", "spec", "template"),
-        _selector(_get(body, "spec", "jobTemplate", "spec", "selector")),
-    ]  # fmt: skip
 
 
 def _service(body: Object, now: float) -> list[Any]:
@@ -137,8 +24,8 @@ def _service(body: Object, now: float) -> list[Any]:
     addresses = spec.get("clusterIPs") or []
     return [
         spec.get("type") or "", addresses[0] if addresses else NONE, _external(body),
-        ",".join(_port(each) for each in spec.get("ports") or ()) or NONE, _age(body, now),
-        _labels(spec.get("selector")),
+        ",".join(_port(each) for each in spec.get("ports") or ()) or NONE, age(body, now),
+        labels(spec.get("selector")),
     ]  # fmt: skip
 
 
@@ -159,38 +46,38 @@ def _external(body: Object) -> str:
 
 
 def _balancer(body: Object) -> list[str]:
-    found = _get(body, "status", "loadBalancer", "ingress") or ()
+    found = field(body, "status", "loadBalancer", "ingress") or ()
     return [each.get("ip") or each.get("hostname") or "" for each in found]
 
 
 def _ingress(body: Object, now: float) -> list[Any]:
-    rules = _get(body, "spec", "rules") or ()
+    rules = field(body, "spec", "rules") or ()
     hosts = [each["host"] for each in rules if each.get("host")]
     shown = ",".join(hosts[:3]) + (f" + {len(hosts) - 3} more..." if len(hosts) > 3 else "")
     return [
-        _get(body, "spec", "ingressClassName") or NONE, shown or "*", ",".join(_balancer(body)),
-        "80, 443" if _get(body, "spec", "tls") else "80", _age(body, now),
+        field(body, "spec", "ingressClassName") or NONE, shown or "*", ",".join(_balancer(body)),
+        "80, 443" if field(body, "spec", "tls") else "80", age(body, now),
     ]  # fmt: skip
 
 
 def _namespace(body: Object, now: float) -> list[Any]:
-    return [_get(body, "status", "phase") or "", _age(body, now)]
+    return [field(body, "status", "phase") or "", age(body, now)]
 
 
 def _node(body: Object, now: float) -> list[Any]:
-    ready = [c for c in _get(body, "status", "conditions") or () if c["type"] == "Ready"]
+    ready = [c for c in field(body, "status", "conditions") or () if c["type"] == "Ready"]
     status = ["Ready" if c["status"] == "True" else "NotReady" for c in ready] or ["Unknown"]
-    if _get(body, "spec", "unschedulable"):
+    if field(body, "spec", "unschedulable"):
         status.append("SchedulingDisabled")
     prefix = "node-role.kubernetes.io/"
     labels = body["metadata"].get("labels") or {}
     roles = sorted(key.removeprefix(prefix) for key in labels if key.startswith(prefix))
-    addresses = {a["type"]: a["address"] for a in _get(body, "status", "addresses") or ()}
-    info = _get(body, "status", "nodeInfo") or {}
+    addresses = {a["type"]: a["address"] for a in field(body, "status", "addresses") or ()}
+    info = field(body, "status", "nodeInfo") or {}
     kernel = info.get("kernelVersion") or "<unknown>"
     kernel += f" ({info['architecture']})" if info.get("architecture") else ""
     return [
-        ",".join(status), ",".join(roles) or NONE, _age(body, now), info.get("kubeletVersion", ""),
+        ",".join(status), ",".join(roles) or NONE, age(body, now), info.get("kubeletVersion", ""),
         addresses.get("InternalIP", NONE), addresses.get("ExternalIP", NONE),
         info.get("osImage") or "<unknown>", kernel,
         info.get("containerRuntimeVersion") or "<unknown>",
@@ -215,11 +102,11 @@ def _event(body: Object, now: float) -> list[Any]:
 
 
 def _config_map(body: Object, now: float) -> list[Any]:
-    return [len(body.get("data") or ()) + len(body.get("binaryData") or ()), _age(body, now)]
+    return [len(body.get("data") or ()) + len(body.get("binaryData") or ()), age(body, now)]
 
 
 def _secret(body: Object, now: float) -> list[Any]:
-    return [body.get("type") or "", len(body.get("data") or ()), _age(body, now)]
+    return [body.get("type") or "", len(body.get("data") or ()), age(body, now)]
 
 
 MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX",
@@ -232,43 +119,43 @@ def _modes(modes: Any) -> str:
 
 def _phase(body: Object) -> str:
     going = "deletionTimestamp" in body["metadata"]
-    return "Terminating" if going else _get(body, "status", "phase") or ""
+    return "Terminating" if going else field(body, "status", "phase") or ""
 
 
 def _claim(body: Object, now: float) -> list[Any]:
     spec, bound = body["spec"], bool(body["spec"].get("volumeName"))
     return [
         _phase(body), spec.get("volumeName") or "",
-        _get(body, "status", "capacity", "storage") or "" if bound else "",
-        _modes(_get(body, "status", "accessModes")) if bound else "",
+        field(body, "status", "capacity", "storage") or "" if bound else "",
+        _modes(field(body, "status", "accessModes")) if bound else "",
         spec.get("storageClassName") or "", spec.get("volumeAttributesClassName") or UNSET,
-        _age(body, now), spec.get("volumeMode") or UNSET,
+        age(body, now), spec.get("volumeMode") or UNSET,
     ]  # fmt: skip
 
 
 def _volume(body: Object, now: float) -> list[Any]:
     spec, claim = body["spec"], body["spec"].get("claimRef")
     return [
-        _get(spec, "capacity", "storage") or "", _modes(spec.get("accessModes")),
+        field(spec, "capacity", "storage") or "", _modes(spec.get("accessModes")),
         spec.get("persistentVolumeReclaimPolicy") or "", _phase(body),
         f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else "",
         spec.get("storageClassName") or "", spec.get("volumeAttributesClassName") or UNSET,
-        _get(body, "status", "reason") or "", _age(body, now), spec.get("volumeMode") or UNSET,
+        field(body, "status", "reason") or "", age(body, now), spec.get("volumeMode") or UNSET,
     ]  # fmt: skip
 
 
 def _autoscaler(body: Object, now: float) -> list[Any]:
-    target, least = body["spec"]["scaleTargetRef"], _get(body, "spec", "minReplicas")
+    target, least = body["spec"]["scaleTargetRef"], field(body, "spec", "minReplicas")
     return [
         f"{target['kind']}/{target['name']}", _metrics(body), UNSET if least is None else str(least),
-        body["spec"]["maxReplicas"], _number(body, "status", "currentReplicas"), _age(body, now),
+        body["spec"]["maxReplicas"], number(body, "status", "currentReplicas"), age(body, now),
     ]  # fmt: skip
 
 
 def _metrics(body: Object) -> str:
     """Targets of resource metrics; nothing measures here, so the present value is unknown."""
     found = []
-    for each in _get(body, "spec", "metrics") or ():
+    for each in field(body, "spec", "metrics") or ():
         inner = each.get("resource") or each.get("containerResource") or {}
         target = inner.get("target") or {}
         wanted = target.get("averageValue") or (
@@ -284,7 +171,7 @@ def _budget(body: Object, now: float) -> list[Any]:
     limits = [spec.get(name) for name in ("minAvailable", "maxUnavailable")]
     return [
         *("N/A" if each is None else str(each) for each in limits),
-        _number(body, "status", "disruptionsAllowed"), _age(body, now),
+        number(body, "status", "disruptionsAllowed"), age(body, now),
     ]  # fmt: skip
 
 
@@ -294,7 +181,7 @@ def _binding(body: Object, now: float) -> list[Any]:
         place = f"{each['namespace']}/" if each.get("namespace") else ""
         by_kind.setdefault(each["kind"], []).append(place + each["name"])
     names = [", ".join(by_kind[kind]) for kind in ("User", "Group", "ServiceAccount")]
-    return [f"{body['roleRef']['kind']}/{body['roleRef']['name']}", _age(body, now), *names]
+    return [f"{body['roleRef']['kind']}/{body['roleRef']['name']}", age(body, now), *names]
 
 
 def _created(body: Object, now: float) -> list[Any]:  # noqa: ARG001 - one signature for all
@@ -302,27 +189,27 @@ def _created(body: Object, now: float) -> list[Any]:  # noqa: ARG001 - one signa
 
 
 def _quota(body: Object, now: float) -> list[Any]:
-    hard, used = _get(body, "status", "hard") or {}, _get(body, "status", "used") or {}
+    hard, used = field(body, "status", "hard") or {}, field(body, "status", "used") or {}
     shown = [(name, f"{name}: {used.get(name, '0')}/{hard[name]}") for name in sorted(hard)]
     requests = ", ".join(text for name, text in shown if not name.startswith("limits."))
-    return [requests, ", ".join(t for n, t in shown if n.startswith("limits.")), _age(body, now)]
+    return [requests, ", ".join(t for n, t in shown if n.startswith("limits.")), age(body, now)]
 
 
 def _policy(body: Object, now: float) -> list[Any]:
-    return [_selector(_get(body, "spec", "podSelector")), _age(body, now)]
+    return [selector(field(body, "spec", "podSelector")), age(body, now)]
 
 
 def _storage_class(body: Object, now: float) -> list[Any]:
     return [
         body["provisioner"], body.get("reclaimPolicy") or "Delete",
         body.get("volumeBindingMode") or "Immediate", bool(body.get("allowVolumeExpansion")),
-        _age(body, now),
+        age(body, now),
     ]  # fmt: skip
 
 
 def _priority_class(body: Object, now: float) -> list[Any]:
     return [
-        body["value"], bool(body.get("globalDefault")), _age(body, now),
+        body["value"], bool(body.get("globalDefault")), age(body, now),
         body.get("preemptionPolicy") or "",
     ]  # fmt: skip
 
@@ -333,7 +220,7 @@ def _endpoints(body: Object, now: float) -> list[Any]:
         ports = [f":{each['port']}" for each in subset.get("ports") or ()] or [""]
         found += [a["ip"] + port for port in ports for a in subset.get("addresses") or ()]
     more = f" + {len(found) - 3} more..." if len(found) > 3 else ""
-    return [",".join(found[:3]) + more or NONE, _age(body, now)]
+    return [",".join(found[:3]) + more or NONE, age(body, now)]
 
 
 def _slice(body: Object, now: float) -> list[Any]:
@@ -342,25 +229,16 @@ def _slice(body: Object, now: float) -> list[Any]:
     more = f" + {len(found) - 3} more..." if len(found) > 3 else ""
     return [
         body["addressType"], ",".join(ports) or UNSET, ",".join(found[:3]) + more or UNSET,
-        _age(body, now),
+        age(body, now),
     ]  # fmt: skip
 
 
-def _revision(body: Object, now: float) -> list[Any]:
-    owners = [o for o in body["metadata"].get("ownerReferences") or () if o.get("controller")]
-    owner = owners[0] if owners else None
-    group = owner["apiVersion"].rpartition("/")[0] if owner else ""
-    kind = f"{owner['kind'].lower()}.{group}" if owner and group else ""
-    shown = f"{kind or owner['kind'].lower()}/{owner['name']}" if owner else NONE
-    return [shown, body["revision"], _age(body, now)]
-
-
 def _lease(body: Object, now: float) -> list[Any]:
-    return [_get(body, "spec", "holderIdentity") or "", _age(body, now)]
+    return [field(body, "spec", "holderIdentity") or "", age(body, now)]
 
 
 def name_and_age(body: Object, now: float) -> list[Any]:
-    return [_age(body, now)]
+    return [age(body, now)]
 
 
 _OWNED = "Containers*, Images*, Selector*"
@@ -380,19 +258,19 @@ _VOLUME = (
 PRINTERS: dict[tuple[str, str], tuple[str, Cells]] = {
     ("", "Pod"): ("Ready, Status, Restarts, Age, IP*, Node*, Nominated Node*, Readiness Gates*",
                   pod_cells),
-    ("apps", "Deployment"): (f"Ready, Up-to-date, Available, Age, {_OWNED}", _deployment),
-    ("apps", "ReplicaSet"): (f"Desired#, Current#, Ready#, Age, {_OWNED}", _replica_set),
+    ("apps", "Deployment"): (f"Ready, Up-to-date, Available, Age, {_OWNED}", workloads.deployment),
+    ("apps", "ReplicaSet"): (f"Desired#, Current#, Ready#, Age, {_OWNED}", workloads.replica_set),
     ("", "ReplicationController"): (f"Desired#, Current#, Ready#, Age, {_OWNED}",
-                                    _replication_controller),
-    ("apps", "StatefulSet"): ("Ready, Age, Containers*, Images*", _stateful_set),
+                                    workloads.replication_controller),
+    ("apps", "StatefulSet"): ("Ready, Age, Containers*, Images*", workloads.stateful_set),
     ("apps", "DaemonSet"): (
         f"Desired#, Current#, Ready#, Up-to-date#, Available#, Node Selector, Age, {_OWNED}",
-        _daemon_set,
+        workloads.daemon_set,
     ),
-    ("apps", "ControllerRevision"): ("Controller, Revision#, Age", _revision),
-    ("batch", "Job"): (f"Status, Completions, Duration, Age, {_OWNED}", _job),
+    ("apps", "ControllerRevision"): ("Controller, Revision#, Age", workloads.revision),
+    ("batch", "Job"): (f"Status, Completions, Duration, Age, {_OWNED}", workloads.job),
     ("batch", "CronJob"): (f"Schedule, Timezone, Suspend?, Active#, Last Schedule, Age, {_OWNED}",
-                           _cron_job),
+                           workloads.cron_job),
     ("", "Service"): ("Type, Cluster-IP, External-IP, Port(s), Age, Selector*", _service),
     ("networking.k8s.io", "Ingress"): ("Class, Hosts, Address, Ports, Age", _ingress),
     ("networking.k8s.io", "NetworkPolicy"): ("Pod-Selector, Age", _policy),
