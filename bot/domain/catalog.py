@@ -47,11 +47,14 @@ class Catalog:
 
     @cached_property
     def held(self) -> dict[str, Place]:
-        """Name → place of all that patterns ever gave and that was not given up."""
+        """Name → place of all that today's patterns ever gave and that was not given up. What an
+        operator took out of the configuration holds nothing."""
+        entries = {(p.entry, p.repo, p.branch) for p in self.patterns}
         return {
             name: place
             for b in self.branches
             for name, place in holders(b.repo, b.branch, b.members).items()
+            if (place.entry, b.repo, b.branch) in entries
         }
 
     @cached_property

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.app.enrol import wake
 from bot.app.prune import propose, prune
+from bot.config import read
 from bot.domain.record import DeployState
 from bot.errors import Permanent
 from bot.sandbox.forge.model import Role
@@ -266,3 +268,30 @@ def test_an_environment_that_came_back_is_not_ended(world: World):
     with pytest.raises(Permanent, match="wiki-prod lives"):
         prune(ending, print)
     assert live(world)["wiki/web"] == "2"
+
+
+def test_an_operator_may_rename_the_entry(world: World):
+    """The directories keep their names; what stands under another key is taken over at once."""
+    text = world.config_text().replace("  apps:\n", "  applications:\n")
+    world.app.settings = read(text.encode(), "story")
+    wake(world.app)
+    world.settle()
+
+    assert names(world) == ["dev", "shop-prod", "wiki-prod"]
+    assert {e.pattern for e in world.app.catalog().environments} == {"", "applications"}
+    assert live(world) == {"dev/web": "1", "shop/web": "1", "wiki/web": "1"}
+    (record,) = world.app.catalog().branches
+    assert record.problems == ()
+
+
+def test_a_tighter_bound_counts_at_once(world: World):
+    """An operator takes a namespace away: nothing more is deployed there, and nothing deleted."""
+    text = world.config_text().replace('["*"]', "[shop]")
+    world.app.settings = read(text.encode(), "story")
+    assert names(world) == ["dev", "shop-prod"]
+    pushes(world, {"apps/wiki/prod/web.yaml": manifest("web", "2")})
+    world.settle()
+
+    assert live(world)["wiki/web"] == "1"
+    (record,) = world.app.catalog().branches
+    assert "namespace wiki is not in allow.derived_namespaces" in record.problems[0]
