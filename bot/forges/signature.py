@@ -1,9 +1,8 @@
-"""Is this body from who holds the secret? The only place that compares secret bytes.
+"""Is this body from who holds the secret?
 
 GitHub signs the raw body with HMAC-SHA256 and sends `X-Hub-Signature-256: sha256=<hex>`
 (docs.github.com, "Validating webhook deliveries"). Everything else is a no: the older SHA-1
-header, two signatures in one header, upper-case hex. A header from the network is never turned
-into a `str` comparison, because `hmac.compare_digest` raises for non-ASCII text.
+header, two signatures in one header, upper-case hex.
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ import hmac
 import re
 from collections.abc import Sequence
 
+from bot.domain.compare import equal
+
 _HEADER = re.compile(rb"sha256=[0-9a-f]{64}")
 _HEADER_LENGTH = len("sha256=") + 64
-
-
-def equal(left: bytes, right: bytes) -> bool:
-    """Compare secret bytes without telling by the time how many of them agree."""
-    return hmac.compare_digest(left, right)
 
 
 def verify_sha256(body: bytes, header: str | bytes | None, secrets: Sequence[bytes]) -> bool:

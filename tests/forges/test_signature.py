@@ -149,7 +149,7 @@ def test_t03_secret_bytes_are_compared_in_one_place_only():
     paths = [p for p in (ROOT / "bot").rglob("*.py") if "sandbox" not in p.parts]
     sources = {path: path.read_text() for path in paths}
     users = {path.name for path, text in sources.items() if "compare_digest" in text}
-    assert users == {"signature.py"}
+    assert users == {"compare.py"}
     equality = re.compile(
         r"(signature|secret|digest|header)\w*(\[[^]]*\])?\s*[!=]=(?!=)|"
         r"[!=]=\s*(signature|secret|digest)",
