@@ -58,8 +58,8 @@ class Sync:
 
     cause: `merge`, `command:<forge>/<comment id>`, `drift:<plan digest>` or `cli`.
     generations: object → metadata.generation that we wrote, to judge health against.
-    deadline: end of the apply or of the wait for health. resumed: a run of it was lost or failed
-    in the middle, and what that one wrote is not counted in `written`.
+    deadline: end of the apply or of the wait for health. resumed: a run of it that was lost or
+    failed has written something, which is not counted in `written`.
     """
 
     id: str

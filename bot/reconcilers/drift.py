@@ -31,9 +31,12 @@ class DriftWatch:
         seen = replace(record, checked_at=now, drift=digest, drifted=lines_of(plan))
         if digest and digest != record.drift:
             self._tell(facts, plan)
-        self.store.put_environment(seen, self._rows(facts, seen.drifted, digest))
-        heals = environment.heal and not record.returned
-        if digest and heals and not plan_refusal(plan, commanded=False):
+        heals = digest and environment.heal and not record.returned
+        heals = heals and not plan_refusal(plan, commanded=False)
+        # A look that is followed by healing stays due until that has begun, whatever happens.
+        kept = replace(seen, checked_at=record.checked_at) if heals else seen
+        self.store.put_environment(kept, self._rows(facts, seen.drifted, digest))
+        if heals:
             step = StartSync(record.revision, f"drift:{digest}", commanded=False)
             return self.syncs.start(replace(facts, record=seen), step, claim, stop)
         return now + environment.drift_interval

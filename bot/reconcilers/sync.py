@@ -40,6 +40,8 @@ APPLY_TIMEOUT = 900.0
 FIRST_LOOK, HEALTH_POLL = 1.0, 3.0
 # Pull requests are looked for on this many commits of the line that a sync brings.
 LINE_LIMIT = 50
+# Newest ledger entries that are looked through for what a lost run has written.
+LEDGER_LOOK = 1000
 # A run that took over an expired lease may race with requests of the one before it; it looks
 # at the target once more after this time (architecture, section 6).
 ZOMBIE_LOOK = 60.0
@@ -151,8 +153,16 @@ class Syncs:
         journal = Journal(self.store, stop, claim, facts.environment.name, sync.id)
         if sync.stage is Stage.APPLYING:
             journal.note("sync.resumed", runs_lost=claim.crashes - 1, failures=claim.failures)
-            return self._apply(facts, replace(sync, resumed=True), journal)
+            return self._apply(facts, replace(sync, resumed=self._wrote(sync)), journal)
         return self._look(facts, sync, journal)
+
+    def _wrote(self, sync: Sync) -> bool:
+        """A run of this sync that was lost, or failed, has written objects: the ledger knows."""
+        since = self.store.newest_entries(
+            kind="write.intent", since=sync.started_at, limit=LEDGER_LOOK
+        )
+        objects = ("create", "update", "delete")
+        return any(e.facts["sync"] == sync.id and e.facts["verb"] in objects for e in since)
 
     def _apply(self, facts: EnvironmentFacts, sync: Sync, journal: Journal) -> float | None:
         environment = facts.environment
@@ -254,6 +264,8 @@ class Syncs:
                           {"sync": sync.id, "level": level, "text": progress.text})  # fmt: skip
         self._tell(record, sync, progress)
         now = self.clock.now()
+        if facts.head not in (None, sync.revision):
+            return now  # this run may have taken up the mark of a newer head
         return max(now, min(record.checked_at, now) + environment.drift_interval)
 
     def _tell(self, record: EnvironmentRecord, sync: Sync, progress: Progress) -> None:

@@ -27,6 +27,7 @@ from bot.app.reload import first_state
 from bot.app.run import _receiver
 from bot.app.wiring import App
 from bot.config import load
+from bot.domain.key import environment_key
 from bot.domain.record import HookRecord
 from bot.ports import Leasing, WorkState
 from bot.store.store import open_store
@@ -75,12 +76,17 @@ class Told:
         assert self.clock
         self.clock.jump(self.clock.now() + 21)
 
+    def hang(self) -> None:
+        """Longer than any grace, whatever it is asked."""
+        time.sleep(600)
+
     def linger(self) -> None:
         """Longer than a third of the lease of `lease`."""
         time.sleep(1.4)
 
 
-ACTS = {"kill": Told.kill, "stop": Told.ask_to_stop, "long": Told.take_long, "slow": Told.linger}
+ACTS = {"kill": Told.kill, "stop": Told.ask_to_stop, "long": Told.take_long, "slow": Told.linger,
+        "hang": Told.hang}  # fmt: skip
 
 
 def work(order: dict[str, Any], told: Told) -> int:
@@ -94,6 +100,7 @@ def work(order: dict[str, Any], told: Told) -> int:
     horizon = order.get("horizon", HORIZON)
     driver = threading.Thread(target=_drive, args=(app, worker, told, horizon), daemon=True)
     driver.start()
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     worker.run()
     return 0
 
@@ -116,7 +123,10 @@ def _drive(app: App, worker: Worker, told: Told, horizon: float) -> None:
 
 
 def _syncing(app: App) -> bool:
-    return any(record.sync for record in app.store.environments().values())
+    """A sync is waited for to its end, unless nobody works on it any more."""
+    parked = {row.key for row in app.store.queue.rows() if row.state is WorkState.PARKED}
+    records = app.store.environments()
+    return any(r.sync and environment_key(name) not in parked for name, r in records.items())
 
 
 def receive(order: dict[str, Any], told: Told) -> int:

@@ -85,7 +85,7 @@ def _environment(store: Store, given: dict[str, Any], _flow: str) -> Step:
         return Step.INTENT_DROPPED
     if new.level == HELD and (old.level, old.refused) != (HELD, new.refused):
         return Step.HELD
-    if new.checked_at != old.checked_at:
+    if (new.checked_at, new.drift) != (old.checked_at, old.drift):
         return Step.DRIFT_SEEN
     return Step.LOOKED if new.revision == old.revision else Step.ADVANCED
 

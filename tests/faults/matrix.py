@@ -35,7 +35,7 @@ class Matrix:
 
     def undisturbed(self, name: str) -> Undisturbed:
         if name not in self._known:
-            world = self._world(name)
+            world = self.world(FLOWS[name].more)
             try:
                 self._known[name] = _undisturbed(world, FLOWS[name])
             finally:
@@ -44,7 +44,7 @@ class Matrix:
 
     def killed(self, name: str, kill: Kill) -> None:
         """The same end state, and nothing written twice."""
-        flow, wanted, world = FLOWS[name], self.undisturbed(name), self._world(name)
+        flow, wanted, world = FLOWS[name], self.undisturbed(name), self.world(FLOWS[name].more)
         try:
             flow.setup(world)
             flow.act(world, kill)
@@ -56,9 +56,9 @@ class Matrix:
         finally:
             world.close()
 
-    def _world(self, name: str) -> World:
+    def world(self, more: str = "") -> World:
         root = self._root / str(next(self._numbers))
-        return World(root, self._place(), self._processes, FLOWS[name].more)
+        return World(root, self._place(), self._processes, more)
 
 
 def differences(path: str, wanted: Any, found: Any) -> Iterator[str]:

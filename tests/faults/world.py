@@ -204,8 +204,17 @@ environments:
         self.clock.jump(BEGIN + self.phase * PHASE)
 
     def once(self, kill: Kill | None = None, *, role: str = "worker", **more: Any) -> int:
+        self.begin(kill, role=role, **more)
+        return self.end()
+
+    def begin(self, kill: Kill | None = None, *, role: str = "worker", **more: Any) -> int:
+        """Start a process; its pid."""
         self._kill = kill
         self._pid = self.processes.start(self._order(kill, role, more))
+        return self._pid
+
+    def end(self) -> int:
+        """Wait for the process that was begun; how it ended."""
         ended = self.processes.wait(self._pid)
         self.runs.append(ended)
         return ended

@@ -1,6 +1,7 @@
 """Builds by the real kubectl through the whole renderer."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -332,6 +333,15 @@ def test_a_killed_tool_is_a_failed_render(tmp_path):
     error = failed(Renderers(lambda: tool, None, tmp_path), files)
     assert "stopped by signal 9" in error.message
     assert error.file == "app/kustomization.yaml"
+
+
+def test_f05_a_tool_that_eats_memory_is_a_failed_render_and_the_worker_lives(tmp_path):
+    """One endless line, which `tail` wants to keep: it ends at its limit, and nobody else does."""
+    tool = fake(tmp_path, "head -c 3000000000 /dev/zero | tail -n 1")
+    files = {"app/kustomization.yaml": "namePrefix: x"}
+    error = failed(Renderers(lambda: tool, None, tmp_path), files)
+    assert error.file == "app/kustomization.yaml"
+    assert re.search(r"memory|signal", error.message), error.message
 
 
 @pytest.mark.skipif(best_tier() < Tier.NAMESPACES, reason="only a PID namespace ends daemons")
