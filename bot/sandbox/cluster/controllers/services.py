@@ -55,7 +55,8 @@ def endpoints(view: View, key: Key, now: float) -> Decision:
         }  # fmt: skip
         return Decision([create(ENDPOINTS, {"metadata": metadata, **part})])
     rest = {name: value for name, value in found.items() if name != "subsets"}
-    return Decision([update(ENDPOINTS, {**rest, **part})])
+    metadata = _triggered(found, _ready_in(found) < _ready_in({"subsets": subsets}), now)
+    return Decision([update(ENDPOINTS, {**rest, **part, "metadata": metadata})])
 
 
 def slices(view: View, key: Key, now: float) -> Decision:
@@ -64,8 +65,9 @@ def slices(view: View, key: Key, now: float) -> Decision:
     if service is None or is_going(service) or not service["spec"].get("selector"):
         return NOTHING
     mine = view.controlled(SLICE, service)
-    wanted = [_endpoint(pod) for pod in _selected(view, service)]
-    ports = _ports(service, _selected(view, service))
+    # Go writes an empty list that nobody made as null.
+    wanted = [_endpoint(pod) for pod in _selected(view, service)] or None
+    ports = _ports(service, _selected(view, service)) if wanted else None
     if not mine:
         metadata = {
             "generateName": f"{key.name}-", "namespace": key.namespace,
@@ -79,9 +81,24 @@ def slices(view: View, key: Key, now: float) -> Decision:
         return Decision([create(SLICE, body)])
     [first, *others] = mine
     writes = [delete(SLICE, each) for each in others]
-    if (first.get("endpoints") or [], first.get("ports") or []) != (wanted, ports):
-        writes.append(update(SLICE, {**first, "endpoints": wanted, "ports": ports}))
+    before = first.get("endpoints") or []
+    if (before or None, first.get("ports") or None) != (wanted, ports):
+        metadata = _triggered(first, len(before) < len(wanted or []), now)
+        body = {**first, "metadata": metadata, "endpoints": wanted, "ports": ports}
+        writes.append(update(SLICE, body))
     return Decision(writes)
+
+
+def _triggered(found: Object, more: bool, now: float) -> Object:
+    """The metadata with the time at which a pod came; without it, when the change was another."""
+    metadata = dict(found["metadata"])
+    notes = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k != TRIGGER}
+    notes |= {TRIGGER: stamp(now)} if more else {}
+    return metadata | ({"annotations": notes} if notes else {})
+
+
+def _ready_in(found: Object) -> int:
+    return sum(len(subset.get("addresses") or []) for subset in found.get("subsets") or [])
 
 
 def _selected(view: View, service: Object) -> list[Object]:
