@@ -28,11 +28,13 @@ def servers(control_plane: ClusterAccess) -> Iterator[tuple[Server, Server]]:
 
 
 @pytest.fixture
-def place(servers: tuple[Server, Server]) -> str:
+def place(servers: tuple[Server, Server]) -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex[:10]}"
     for server in servers:
         server.make_namespace(name)
-    return name
+    yield name
+    for server in servers:
+        server.ask("DELETE", f"/api/v1/namespaces/{name}", "application/json", None, {})
 
 
 def assert_alike(servers: tuple[Server, Server], of: Iterator[list[Step]], place: str) -> None:
