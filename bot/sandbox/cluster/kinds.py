@@ -70,13 +70,3 @@ class Kinds:
 
 def key_of(at: Address) -> Key:
     return Key(at.resource.stored_group, at.resource.plural, at.namespace, at.name)
-
-
-def in_version(body: Object, resource: Resource) -> Object:
-    """The object as this version of its kind shows it.
-
-    Custom kinds have no conversion but `None`: only the name of the version differs.
-    """
-    if body.get("apiVersion") == resource.api_version:
-        return body
-    return {**body, "apiVersion": resource.api_version}

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import yaml
 
+from bot.sandbox.cluster.conversion import in_version
 from bot.sandbox.cluster.exchange import JSON, Reply
-from bot.sandbox.cluster.kinds import in_version
 from bot.sandbox.cluster.listing import Page
 from bot.sandbox.cluster.model import Object, Resource
 from bot.sandbox.cluster.negotiation import TABLE, YAML, Form

@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.ports import Clock
 from bot.sandbox.cluster.bodies import APPLY, read_body, read_patch, with_kind
+from bot.sandbox.cluster.conversion import convertible
 from bot.sandbox.cluster.deletes import success
 from bot.sandbox.cluster.exchange import Reply, Request, json_reply
 from bot.sandbox.cluster.listing import list_page, parse_version
@@ -178,12 +179,9 @@ class Resources:
 
 
 def _check_version(at: Address) -> None:
-    """Built-in kinds are shown in the version they are stored in: nothing here converts them."""
-    resource = at.resource
-    stored = (resource.stored_group, resource.stored_version)
-    if resource.definition is None and (resource.group, resource.version) != stored:
-        home = "/".join(part for part in stored if part)
-        raise unsupported(f"{resource.kind} in {resource.api_version}; use {home}")
+    if not convertible(at.resource):
+        kind, stored = at.resource.kind, at.resource.stored_version
+        raise unsupported(f"{kind} in {at.resource.api_version}; use {stored}")
 
 
 def nothing_here() -> StatusError:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bot.sandbox.cluster.conversion import as_stored
 from bot.sandbox.cluster.durations import age_of
 from bot.sandbox.cluster.model import Object, Resource, bad_request
 from bot.sandbox.cluster.table_cells import (
@@ -35,6 +36,7 @@ class Table:
         self._include = include or "Metadata"
         self._version = f"meta.k8s.io/{version}"
         self._now = now
+        self._resource = resource
         self._columns, self._cells = _printer(resource)
 
     def of(self, items: Sequence[Object], metadata: Object, *, columns: bool = True) -> Object:
@@ -48,7 +50,8 @@ class Table:
         }
 
     def _row(self, body: Object) -> Object:
-        return {"cells": self._cells(body, self._now), "object": self._object(body)}
+        cells = self._cells(as_stored(body, self._resource), self._now)
+        return {"cells": cells, "object": self._object(body)}
 
     def _object(self, body: Object) -> Object | None:
         if self._include == "None":

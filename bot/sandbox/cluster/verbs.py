@@ -15,9 +15,10 @@ from bot.ports import Clock
 from bot.sandbox.cluster import metadata as meta
 from bot.sandbox.cluster import strict
 from bot.sandbox.cluster.apply import apply
+from bot.sandbox.cluster.conversion import in_version
 from bot.sandbox.cluster.deletes import Deletes
 from bot.sandbox.cluster.fieldset import go_json
-from bot.sandbox.cluster.kinds import CREATED_BY_PUT, Kinds, in_version, key_of
+from bot.sandbox.cluster.kinds import CREATED_BY_PUT, Kinds, key_of
 from bot.sandbox.cluster.model import (
     Address,
     Admission,
@@ -168,9 +169,9 @@ class Verbs:
 
     def _scale(self, at: Address, scale: Object, write: WriteOptions) -> Answer:
         def make(live: Object) -> Object:
-            old = in_version(live, at.resource)
-            copied: Object = {**old, "metadata": dict(old["metadata"]), "spec": dict(old["spec"])}
-            return self._owned(old, scaled(copied, scale, at), at, write)
+            copied: Object = {**live, "metadata": dict(live["metadata"])}
+            copied["spec"] = dict(live.get("spec") or {})
+            return self._owned(live, scaled(copied, scale, at), at, write)
 
         meta.match_name(scale, at)
         with self.storage.lock:

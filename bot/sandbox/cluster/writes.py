@@ -14,6 +14,7 @@ import orjson
 from bot.ports import Clock
 from bot.sandbox.cluster import metadata as meta
 from bot.sandbox.cluster import validation
+from bot.sandbox.cluster.conversion import as_stored, in_version
 from bot.sandbox.cluster.fieldset import FieldSet
 from bot.sandbox.cluster.kinds import NEEDS_VERSION, Kinds, key_of
 from bot.sandbox.cluster.model import (
@@ -79,7 +80,9 @@ class Writes:
         if self.storage.peek(key_of(at)) is not None:
             raise already_exists(at.resource, at.name)
         body = meta.ordered(body)
-        stored = body if write.dry_run else self.storage.create(key_of(at), body)
+        if write.dry_run:
+            return Answer(body, created=True)
+        stored = self.storage.create(key_of(at), meta.ordered(as_stored(body, at.resource)))
         return Answer(stored, created=True)
 
     def update(self, at: Address, make: Callable[[Object], Object], write: WriteOptions) -> Answer:
@@ -87,6 +90,7 @@ class Writes:
         live = self.storage.get(key_of(at))
         if live is None:
             raise not_found(at.resource, at.name)
+        live = in_version(live, at.resource)
         old = orjson.loads(orjson.dumps(live))
         new = make(live)
         meta.match_name(new, at)
@@ -108,7 +112,8 @@ class Writes:
         if is_finished(new) and not is_finished(old):
             self.storage.delete(key_of(at))
             return Answer(meta.ordered(new), gone=True)
-        return Answer(self.storage.update(key_of(at), meta.ordered(new)))
+        stored = meta.ordered(as_stored(new, at.resource))
+        return Answer(self.storage.update(key_of(at), stored))
 
     def _check_version(self, at: Address, new: Object, old: Object) -> None:
         given = meta.given_version(new)

@@ -154,3 +154,25 @@ def test_the_kinds_are_those_of_the_real_server(
     mine = of(client)
     theirs = {key: each for key, each in aggregated(real).items() if "example" not in key[0]}
     assert mine == theirs
+
+
+def test_both_kinds_of_events_are_the_same_objects(client: Client) -> None:
+    """Written in one group, read in the other, with the fields of the other."""
+    core = "/api/v1/namespaces/default/events"
+    other = "/apis/events.k8s.io/v1/namespaces/default/events"
+    body = {
+        "metadata": {"name": "e"}, "type": "Normal", "reason": "R", "message": "m",
+        "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"},
+    }  # fmt: skip
+    client.create(core, body)
+    found = client("GET", f"{other}/e").json()
+    assert (found["apiVersion"], found["note"]) == ("events.k8s.io/v1", "m")
+    assert found["regarding"]["name"] == "p"
+    patch = {"note": "changed"}
+    client("PATCH", f"{other}/e", patch, media="application/merge-patch+json")
+    assert client("GET", f"{core}/e").json()["message"] == "changed"
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    cells = [client("GET", path, accept=table).json()["rows"][0]["cells"] for path in (core, other)]
+    assert cells[0] == cells[1]
+    client("DELETE", f"{other}/e")
+    assert client("GET", core).json()["items"] == []
