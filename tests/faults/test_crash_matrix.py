@@ -22,7 +22,7 @@ ALWAYS = [
     ("first", Kill(Step.PREVIEW_COMMENTED, Moment.DONE)),
     ("merge", Kill(Step.SETTLED, Moment.RECORDED)),
     ("merge", Kill(Step.PRUNED, Moment.DONE)),
-    ("drift", Kill(Step.DEPLOYMENT_EDITED, Moment.DONE)),
+    ("drift", Kill(Step.DRIFT_SEEN, Moment.RECORDED)),
     ("intake", Kill(Step.ACKNOWLEDGED, Moment.BEFORE)),
     ("pattern", Kill(Step.BRANCH_KEPT, Moment.DONE)),
     ("poison", Kill(Step.POISON_TOLD, Moment.DONE)),
