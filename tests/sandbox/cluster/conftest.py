@@ -17,9 +17,6 @@ def world() -> World:
     return World()
 
 
-from tests.sandbox.cluster.world import World
-
-
 @pytest.fixture(scope="module")
 def served() -> Iterator[EmbeddedCluster]:
     """A cluster that answers; one for each file."""
@@ -34,9 +31,3 @@ def client(served: EmbeddedCluster) -> Iterator[Client]:
     yield made
     made.session.close()
     served.faults.clear()
-
-
-@pytest.fixture
-def world() -> World:
-    """A namespace `shop` and a Node, settled, without a server."""
-    return World()
