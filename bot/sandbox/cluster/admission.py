@@ -26,6 +26,7 @@ ROOT = "/var/run/secrets/kubernetes.io/serviceaccount"
 # Seconds; a pod stays so long on a node that is not ready.
 TOLERATION_SECONDS = 300
 TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+DEFINITION = "CustomResourceDefinition"
 POLICIES = "admission policies, whose rules are CEL expressions"
 WEBHOOKS = "admission webhooks"
 # Kinds that would change what the server admits or serves.
@@ -320,3 +321,6 @@ def _refuse_unsupported(resource: Resource, body: Object) -> None:
         raise unsupported(what)
     if resource.kind == "ResourceQuota" and {"scopes", "scopeSelector"} & body["spec"].keys():
         raise unsupported("scopes of a ResourceQuota")
+    conversion = body["spec"].get("conversion") if resource.kind == DEFINITION else None
+    if (conversion or {}).get("strategy") == "Webhook":
+        raise unsupported("conversion webhooks of a CustomResourceDefinition")

@@ -20,11 +20,22 @@ POLICY = {
     }]},
 }  # fmt: skip
 LIMITS = {"limits": [{"type": "Container", "default": {"cpu": "1"}}]}
+HOOKED = {
+    "group": "hooked.example.test", "scope": "Namespaced",
+    "names": {"kind": "Hook", "plural": "hooks", "singular": "hook", "listKind": "HookList"},
+    "versions": [{
+        "name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}},
+    }],
+    "conversion": {"strategy": "Webhook", "webhook": {
+        "conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://hooks.example.test/"},
+    }},
+}  # fmt: skip
 SCOPED = {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}
 
 
 def send(access: EmbeddedAccess, path: str, version: str, kind: str, spec: object):
-    body = {"apiVersion": version, "kind": kind, "metadata": {"name": "refused"}, "spec": spec}
+    name = "hooks.hooked.example.test" if spec is HOOKED else "refused"
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
     return requests.post(
         access.server + path, json=body, verify=str(access.ca_file), timeout=10,
         headers={"Authorization": f"Bearer {access.token('admin')}"},
@@ -36,6 +47,8 @@ def send(access: EmbeddedAccess, path: str, version: str, kind: str, spec: objec
     [
         (f"{ADMISSION}/validatingadmissionpolicies", "admissionregistration.k8s.io/v1",
          "ValidatingAdmissionPolicy", POLICY, "admission policies"),
+        ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "apiextensions.k8s.io/v1",
+         "CustomResourceDefinition", HOOKED, "conversion webhooks"),
         ("/api/v1/namespaces/default/limitranges", "v1", "LimitRange", LIMITS, "LimitRange"),
         ("/api/v1/namespaces/default/resourcequotas", "v1", "ResourceQuota", SCOPED, "scopes"),
     ],
@@ -48,7 +61,9 @@ def test_a_kind_that_would_have_no_effect_is_not_taken(
     assert answer.status_code == 501, answer.text
     assert "the embedded cluster does not do this" in answer.json()["message"]
     assert said in answer.json()["message"]
-    assert embedded_cluster.get(f"{path}/refused").status_code == 404
+    stored = embedded_cluster.get(path).json()["items"]
+    names = {each["metadata"]["name"] for each in stored}
+    assert not names & {"refused", "hooks.hooked.example.test"}
 
 
 def test_every_difference_is_documented() -> None:
