@@ -18,7 +18,8 @@ import yaml
 from bot.sandbox.cluster.exchange import Request
 from bot.sandbox.cluster.model import Object
 
-KEPT = 200_000
+# With their bodies; the oldest are forgotten first.
+KEPT = 50_000
 WRITING_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 # Subjects of these are questions, asked by POST: nothing is stored.
 QUESTIONS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})

@@ -16,7 +16,8 @@ import orjson
 
 from bot.sandbox.cluster.model import Object
 
-HISTORY = 20_000
+# Changes that are remembered, with the objects before and after: watches and pages reach so far back.
+HISTORY = 5_000
 
 
 class Key(NamedTuple):
