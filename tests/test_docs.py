@@ -11,7 +11,7 @@ import pytest
 from bot.cli.reference import markdown as command_reference
 
 ROOT = Path(__file__).resolve().parents[1]
-ROW = re.compile(r"^\| (T\d+) \| `([^`:]+)::(?:\w+::)?(\w+)` \| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([TF]\d+) \| `([^`:]+)::(?:\w+::)?(\w+)` \| ([^|]+) \|$", re.MULTILINE)
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")])
 
 # The rows that this version must defend (see docs/security.md for what they mean).
@@ -20,17 +20,22 @@ REQUIRED = {
 }  # fmt: skip
 
 
-def rows() -> list[tuple[str, str, str]]:
-    found = ROW.findall((ROOT / "docs" / "security.md").read_text())
+# And the faults that it must survive (docs/reliability.md).
+FAULTS = {*range(1, 7), 10, 12, 20, *range(23, 27), 28, 29, 38, 40, 41}
+
+
+def rows(page: str) -> list[tuple[str, str, str]]:
+    found = ROW.findall((ROOT / "docs" / page).read_text())
     return [(row, path, test) for row, path, test, _ in found]
 
 
-def test_every_required_threat_row_has_a_test():
-    """No row of the list is without a named test."""
-    assert {f"T{n:02}" for n in REQUIRED} <= {row for row, _, _ in rows()}
+def test_every_required_row_has_a_test():
+    """No row of the two lists is without a named test."""
+    assert {f"T{n:02}" for n in REQUIRED} <= {row for row, _, _ in rows("security.md")}
+    assert {f"F{n:02}" for n in FAULTS} <= {row for row, _, _ in rows("reliability.md")}
 
 
-@pytest.mark.parametrize(("row", "path", "test"), rows())
+@pytest.mark.parametrize(("row", "path", "test"), [*rows("security.md"), *rows("reliability.md")])
 def test_the_named_test_exists(row: str, path: str, test: str):
     """The file is there, and so is the function."""
     assert f"def {test}(" in (ROOT / path).read_text(), row

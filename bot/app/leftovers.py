@@ -32,4 +32,6 @@ def _old(path: Path, now: float) -> bool:
         about = path.lstat()
     except OSError:
         return False  # somebody else was quicker
-    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and about.st_mtime < now - AGE
+    return (
+        stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and about.st_mtime < now - AGE
+    )
