@@ -130,10 +130,14 @@ class GitProgram:
     def __init__(self, home: Path, program: Path | None = None) -> None:
         self._git = str(find("git", program))
         self._home = home
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (home / "empty").mkdir(mode=0o700, exist_ok=True)
-        self._askpass = askpass.install(home)
+        self._askpass = self._furnish()
         self.version = self._read_version()
+
+    def _furnish(self) -> Path:
+        """Make the home, also when somebody has emptied the directory it is in (fault F12)."""
+        (self._home / "empty").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home.chmod(0o700)
+        return askpass.install(self._home)
 
     def _read_version(self) -> tuple[int, ...]:
         text = self.run(None, ["version"]).stdout.decode("utf-8", "replace")
@@ -163,6 +167,8 @@ class GitProgram:
     ) -> Completed:
         """Run git on a bare repository. With a remote it may ask for its secret. lock: a
         descriptor that stays open as long as any process of this git lives."""
+        if not (self._home / "empty").is_dir():
+            self._furnish()
         env = self._environment(store, remote)
         keep = [] if lock is None else [lock]
         with ExitStack() as stack:
