@@ -24,7 +24,7 @@ import pytest
 from bot.app.reload import Live, first_state, start
 from bot.config import Settings, read, text_of
 from bot.domain.record import ConfigState
-from bot.errors import ConfigInvalid, Unusable
+from bot.errors import ConfigInvalid, Temporary, Unusable
 from tests.stories.world import HandClock
 
 TEXT = """\
@@ -48,12 +48,14 @@ def text(root: Path, *, mode: str = "observe", port: int = 8080, more: str = "")
 
 @dataclass
 class Process:
-    """A `Live` with what it did. refuse: why new settings cannot be used."""
+    """A `Live` with what it did. refuse: why new settings cannot be used. busy: where the store
+    is busy, `take` or `tell`."""
 
     root: Path
     taken: list[Settings] = field(default_factory=list)
     told: list[ConfigState] = field(default_factory=list)
     refuse: str = ""
+    busy: str = ""
 
     def __post_init__(self) -> None:
         (self.root / "key").write_text(SECRET)
@@ -62,12 +64,21 @@ class Process:
         raw = text_of(self.file)
         state = first_state("worker", raw, 1.0)
         settings = read(raw, "x")
-        self.live = Live(self.file, settings, state, HandClock(), self.take, self.told.append)
+        self.live = Live(self.file, settings, state, HandClock(), self.take, self.tell)
 
     def take(self, settings: Settings) -> None:
         if self.refuse:
             raise Unusable(self.refuse)
+        self._wait("take")
         self.taken.append(settings)
+
+    def tell(self, state: ConfigState) -> None:
+        self._wait("tell")
+        self.told.append(state)
+
+    def _wait(self, where: str) -> None:
+        if self.busy == where:
+            raise Temporary("The database is busy.")
 
 
 @pytest.fixture
@@ -129,6 +140,32 @@ def test_settings_that_cannot_be_taken_into_use_are_refused(process: Process):
     assert process.live.look() is False
     assert process.live.settings is old
     assert process.told[0].error.endswith("the key cannot be read")
+
+
+@pytest.mark.parametrize("where", ["take", "tell"])
+def test_a_busy_store_is_asked_again_and_refuses_nothing(process: Process, where: str):
+    """The file is as good as before: the next look takes it, though it did not change again."""
+    process.busy = where
+    process.file.write_text(text(process.root, mode="deploy"))
+
+    assert process.live.look() is False
+    assert (process.live.state.error, process.told) == ("", [])
+
+    process.busy = ""
+    assert process.live.look() is True
+    assert process.live.settings.environments["shop"].mode == "deploy"
+    assert [state.error for state in process.told] == [""]
+
+
+def test_a_bad_file_is_told_though_the_store_was_busy(process: Process):
+    """Whoever asks for the status must not be told that all is well."""
+    process.busy = "tell"
+    process.file.write_text("environments: [")
+
+    assert process.live.look() is False
+    process.busy = ""
+    assert process.live.look() is False
+    assert "line" in process.told[0].error
 
 
 def test_a_secret_that_is_gone_refuses_the_file(process: Process):

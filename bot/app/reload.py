@@ -18,7 +18,7 @@ import structlog
 
 from bot.config import Settings, read, text_of
 from bot.domain.record import ConfigState
-from bot.errors import BotError, ConfigInvalid
+from bot.errors import ConfigInvalid, Permanent, Temporary
 from bot.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -35,8 +35,9 @@ Fingerprint = tuple[int, int, int, int]
 @dataclass(slots=True)
 class Live:
     """One process and its configuration. apply: takes new settings into use, or raises and leaves
-    everything as it was. told: is given every new state. The first look reads the file in any case:
-    it may have changed since the start did."""
+    everything as it was; after `Temporary` it is called again. told: is given every new state. A
+    store that is busy says nothing about the file, so the next look tries again. The first look
+    reads the file in any case: it may have changed since the start did."""
 
     path: Path
     settings: Settings
@@ -64,10 +65,18 @@ class Live:
         self._wanted.clear()
         self._seen = fingerprint(self.path)
         try:
+            return self._read()
+        except Temporary as error:
+            self._wanted.set()
+            log.warning("config.waits", error=error.public)
+        return False
+
+    def _read(self) -> bool:
+        try:
             return self._take(text_of(self.path))
         except ConfigInvalid as error:
             self._refuse(error.public)
-        except BotError as error:
+        except Permanent as error:
             self._refuse(f"{self.path}: {error.public}")
         return False
 
@@ -82,18 +91,21 @@ class Live:
             log.warning("config.needs-restart", keys=pending)
         if not same:
             keep(self.settings.store.directory, text)
-            self.state = replace(
+            self._tell(replace(
                 self.state, loaded_at=self.clock.now(), text=_shown(text), failed_at=0.0,
                 error="", pending=pending,
-            )  # fmt: skip
+            ))  # fmt: skip
             log.info("config.loaded", file=str(self.path))
-            self.told(self.state)
         return not same
 
     def _refuse(self, why: str) -> None:
         log.error("config.refused", error=why, kept="the configuration in use")
-        self.state = replace(self.state, failed_at=self.clock.now(), error=why[:_ERROR])
-        self.told(self.state)
+        self._tell(replace(self.state, failed_at=self.clock.now(), error=why[:_ERROR]))
+
+    def _tell(self, state: ConfigState) -> None:
+        """It counts when it was told: until then every look tells it again."""
+        self.told(state)
+        self.state = state
 
 
 def _shown(text: bytes) -> str:
