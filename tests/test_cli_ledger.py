@@ -256,7 +256,9 @@ def test_parking_a_running_key_takes_effect_when_its_run_ends(config: Path, stor
     assert store.queue.row("env:shop").last_error.endswith(": later")
 
 
-@pytest.mark.parametrize("key", ["shop", "env:", "pr:github/1", "branch:github/1", "env:nobody", ""])
+@pytest.mark.parametrize(
+    "key", ["shop", "env:", "pr:github/1", "branch:github/1", "env:nobody", ""]
+)
 @pytest.mark.parametrize("verb", [("show",), ("retry",), ("park", "--reason", "x")])
 def test_a_key_that_is_none_is_refused(
     config: Path, store: SqlStore, key: str, verb: tuple[str, ...]

@@ -272,7 +272,7 @@ def test_a_claim_that_somebody_holds_is_waited_for_and_then_refused(store: SqlSt
         claimed(patient, SystemClock(), "shop", told.append, patience=0.1),
     ):
         pytest.fail("the claim is somebody else's")
-    assert told == ["waiting for the worker that deploys this environment right now"]
+    assert told == ["waiting for the worker that is busy with env:shop right now"]
 
 
 def test_a_lost_claim_ends_the_writing(directory: Path, tmp_path: Path) -> None:

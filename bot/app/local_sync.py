@@ -233,8 +233,8 @@ def claimed(
 ) -> Iterator[Journal]:
     """Hold the environment's claim, and yield the journal that every write goes through. At the
     end the key is due at once: a worker then looks at what was done."""
-    queue, owner = store.queue, f"cli:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    claim = _claim(queue, owner, environment_key(environment), tell, patience)
+    queue = store.queue
+    claim = wait_for_claim(queue, environment_key(environment), tell, patience)
     sync = f"{environment}@local:{claim.fence}:cli"
     store.record("cli.claimed", environment, {"sync": sync, **who()})
     ended = threading.Event()
@@ -254,7 +254,9 @@ def claimed(
         store.record("cli.released", environment, {"sync": sync})
 
 
-def _claim(queue: Queue, owner: str, key: str, tell: Tell, patience: float) -> Claim:
+def wait_for_claim(queue: Queue, key: str, tell: Tell, patience: float = CLAIM_PATIENCE) -> Claim:
+    """The claim of a person at the command line. `Temporary` when somebody else keeps it."""
+    owner = f"cli:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     deadline = time.monotonic() + patience
     told = False
     while time.monotonic() < deadline:
@@ -262,7 +264,7 @@ def _claim(queue: Queue, owner: str, key: str, tell: Tell, patience: float) -> C
         if claim is not None:
             return claim
         if not told:
-            tell("waiting for the worker that deploys this environment right now")
+            tell(f"waiting for the worker that is busy with {key} right now")
             told = True
         time.sleep(CLAIM_EVERY)
     raise Temporary(

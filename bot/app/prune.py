@@ -7,14 +7,9 @@ the configuration.
 
 from __future__ import annotations
 
-import os
-import socket
-import time
-import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bot.app.local_sync import CLAIM_EVERY, CLAIM_PATIENCE, claimed
+from bot.app.local_sync import Tell, claimed, wait_for_claim
 from bot.app.operator import to_write, who
 from bot.app.wiring import App
 from bot.config import Settings
@@ -23,10 +18,8 @@ from bot.domain.decide import plan_refusal
 from bot.domain.environment import Environment, Mode
 from bot.domain.key import branch_key
 from bot.domain.record import EnvironmentRecord
-from bot.errors import Permanent, Temporary
-from bot.ports import Applied, Claim, Prepared
-
-Tell = Callable[[str], None]
+from bot.errors import Permanent
+from bot.ports import Applied, Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +77,15 @@ def prune(ending: Ending, tell: Tell) -> Applied:
             environment, ending.prepared, revision, journal, journal.holder
         )
         if applied.complete:
-            _give_up(app, environment)
+            _give_up(app, environment, tell)
     return applied
 
 
-def _give_up(app: App, environment: Environment) -> None:
+def _give_up(app: App, environment: Environment, tell: Tell) -> None:
     """Nothing of it is left, so its name is free, and nothing of it counts as deployed. Under the
     branch's claim: its own run writes the same record."""
     queue = app.store.queue
-    claim = _claim_branch(app, environment)
+    claim = wait_for_claim(queue, branch_key(environment.repo, environment.branch), tell)
     try:
         record = app.catalog().branch(environment.repo, environment.branch)
         rest = tuple(m for m in record.members if m.name != environment.name)
@@ -100,15 +93,3 @@ def _give_up(app: App, environment: Environment) -> None:
         app.store.put_environment(EnvironmentRecord(environment.name))
     finally:
         queue.finish(claim, app.clock.now())
-
-
-def _claim_branch(app: App, environment: Environment) -> Claim:
-    owner = f"cli:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    key = branch_key(environment.repo, environment.branch)
-    deadline = time.monotonic() + CLAIM_PATIENCE
-    while time.monotonic() < deadline:
-        claim = app.store.queue.claim_key(owner, key)
-        if claim is not None:
-            return claim
-        time.sleep(CLAIM_EVERY)
-    raise Temporary(f"{key} is worked on by somebody else; run the same command again")

@@ -56,8 +56,7 @@ class RepositoryReconciler:
         pulls = self.voice.forge(repo).open_pull_requests(repo)
         stop()
         self.store.queue.mark(
-            self._moved(catalog, enrolment, branches, heads)
-            + self._missed(enrolment, pulls, heads)
+            self._moved(catalog, enrolment, branches, heads) + self._missed(enrolment, pulls, heads)
         )
         self._comments(enrolment)
         silent = self._hook_is_silent(enrolment, branches, pulls, heads)

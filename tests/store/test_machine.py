@@ -243,9 +243,7 @@ class QueueMachine(RuleBasedStateMachine):
             r.effective for r in self.model.values() if r.claim is None and not r.parked and r.due
         ]
         owned = [
-            now + r.ends - self.clock.up
-            for r in self.model.values()
-            if r.claim and not r.parked
+            now + r.ends - self.clock.up for r in self.model.values() if r.claim and not r.parked
         ]
         assert self.queue.next_due() == min(waiting + owned, default=None)
 
