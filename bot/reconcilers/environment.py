@@ -161,12 +161,13 @@ class EnvironmentReconciler:
 
     def _recall(self, environment: Environment, record: EnvironmentRecord) -> EnvironmentRecord:
         """After the database was lost the target still knows what it runs, or that a sync of it
-        was begun and never ended. Either way nothing is applied before a person says so."""
+        was begun and never ended. Either way nothing is applied before a person says so. One that
+        owns nothing there has nothing to lose: it is new, or a person has ended what was there."""
         known = record.revision or record.refused or record.sync or record.returned
         if known or environment.mode is Mode.OBSERVE:
             return record
         owned = self.workshop.target(environment).owned(environment)
-        if owned is None:
+        if owned is None or not owned.subjects:
             return record
         found = {"revision": owned.revision, "identity": owned.identity}
         self.store.record("environment.returned", environment.name, found)

@@ -255,6 +255,9 @@ def test_a_person_ends_what_is_gone(world: World):
     number = world.opens({"tools/wiki/web.yaml": manifest("web", "new")})
     world.settle()
     assert world.statuses(world.head_of(number))[AGGREGATE] == "success"
+    pushes(world, {"apps/wiki/prod/web.yaml": manifest("web", "again")})
+    world.settle()
+    assert live(world)["wiki/web"] == "again"
 
 
 def test_an_environment_that_came_back_is_not_ended(world: World):
