@@ -15,6 +15,7 @@ import orjson
 
 from bot.app.log import STRUCK, known_secrets, redactor
 from bot.app.operator import who
+from bot.app.receiver import receiving
 from bot.app.wiring import App
 from bot.config import Settings
 from bot.config.model import Hook as HookSettings
@@ -24,7 +25,6 @@ from bot.errors import BadDelivery, Unusable
 from bot.ports import Store
 from bot.web.hooks import understood
 from bot.web.intake import Answer, Intake
-from bot.web.settings import Hook
 
 KEPT = "Deliveries are kept for fourteen days."
 _SECRET_KEY = re.compile(r"(?i)secret|token|passw|private_key|credential|authorization|signature")
@@ -102,7 +102,11 @@ def replay(app: App, id_: str, hook: str) -> Answer:
     if not body:
         raise Unusable(f"The body of {id_} is not kept any more, so it cannot be replayed. {KEPT}")
     delivery = Delivery(about.hook, about.id, about.event, body, app.clock.now())
-    given = _hook(app.settings, about.hook)
+    if about.hook not in app.settings.hooks:
+        raise Unusable(
+            f"The hook {about.hook} is not configured any more, so nothing may speak for it."
+        )
+    given = receiving(app.settings, about.hook)
     try:
         event = understood(given, delivery)
     except BadDelivery as error:
@@ -111,13 +115,3 @@ def replay(app: App, id_: str, hook: str) -> Answer:
     facts = {"answer": answer.outcome.value, "reason": answer.reason, **who()}
     app.store.record("delivery.replayed", f"{about.hook}/{about.id}", facts)
     return answer
-
-
-def _hook(settings: Settings, name: str) -> Hook:
-    """As the receiver has it, for the repositories that it may speak for today."""
-    found = settings.hooks.get(name)
-    if found is None:
-        raise Unusable(f"The hook {name} is not configured any more, so nothing may speak for it.")
-    secrets = tuple(secret.reveal().encode() for secret in found.secrets)
-    kind = settings.forges[found.forge].kind
-    return Hook(name, found.forge, secrets, frozenset(found.repositories), kind)

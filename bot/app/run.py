@@ -20,6 +20,7 @@ from bot.app import log as logs
 from bot.app.enrol import enrol, wake
 from bot.app.ledger import SEAL_EVERY, Sealer
 from bot.app.leftovers import remove_leftovers
+from bot.app.receiver import receiver
 from bot.app.reload import (
     BEAT_EVERY,
     IN_USE,
@@ -41,7 +42,6 @@ from bot.ports import Reconciler
 from bot.web.app import create_app
 from bot.web.counts import Counts, Refusals
 from bot.web.server import run_web as serve_web
-from bot.web.settings import Hook, ReceiverSettings
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +158,8 @@ class Current(Mapping[Kind, Reconciler]):
         """Use other settings from now on; then look at everything once."""
         new, old = self._app.renewed(settings), self._app
         _ = new.reconcilers  # made before anybody asks for them, and before anything is given up
-        logs.configure(logs.known_secrets(settings))
+        # Runs that are under way still hold the old secrets.
+        logs.configure([*logs.known_secrets(old.settings), *logs.known_secrets(settings)])
         self._app = new
         _after(OLD_RUNS, old.git.close)
         wake(new)
@@ -187,7 +188,7 @@ class WebMaster:
         return {"workers": server.processes, "threads": server.threads}
 
     def _take(self, settings: Settings) -> None:
-        _receiver(settings)  # refuses what the receiver cannot use
+        receiver(settings)  # refuses what it cannot use
         logs.configure(logs.known_secrets(settings))
         self._app = App(settings, "web")
         self._counts = Counts(settings.hooks, self._counts)
@@ -212,9 +213,13 @@ class WebMaster:
                 own.store.note_refusals(refused)
 
         _every(BEAT_EVERY, beat)
-        receiver = _receiver(own.settings)
         return create_app(
-            receiver, own.store, own.catalog, own.clock, self._counts, refusals=refusals
+            receiver(own.settings),
+            own.store,
+            own.catalog,
+            own.clock,
+            self._counts,
+            refusals=refusals,
         )
 
 
@@ -227,20 +232,6 @@ def _app(config: Path, role: Role) -> tuple[App, ConfigState]:
     app = App(settings, role)
     state = first_state(role, text, app.clock.now())
     return app, replace(state, error=error, failed_at=state.loaded_at if error else 0.0)
-
-
-def _receiver(settings: Settings) -> ReceiverSettings:
-    hooks = tuple(
-        Hook(
-            name,
-            hook.forge,
-            tuple(s.reveal().encode() for s in hook.secrets),
-            frozenset(r.lower() for r in hook.repositories),
-            settings.forges[hook.forge].kind,
-        )
-        for name, hook in settings.hooks.items()
-    )
-    return ReceiverSettings(hooks, settings.server.public_url, settings.server.max_body)
 
 
 def _until_enrolled(app: App) -> None:

@@ -6,7 +6,7 @@ after a crash: the plan is made anew, and what is already so is not written a se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain import report
@@ -162,7 +162,8 @@ class Syncs:
             kind="write.intent", since=sync.started_at, limit=LEDGER_LOOK
         )
         objects = ("create", "update", "delete")
-        return any(e.facts["sync"] == sync.id and e.facts["verb"] in objects for e in since)
+        facts = [e.facts for e in since if isinstance(e.facts, Mapping)]  # anybody may have written
+        return any(f.get("sync") == sync.id and f.get("verb") in objects for f in facts)
 
     def _apply(self, facts: EnvironmentFacts, sync: Sync, journal: Journal) -> float | None:
         environment = facts.environment

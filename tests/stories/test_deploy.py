@@ -141,6 +141,19 @@ def test_an_outage_of_the_target_is_waited_out(world: World):
     assert world.statuses(sha)[DEPLOY] == "success"
 
 
+def test_a_line_of_the_ledger_that_somebody_else_wrote_stops_no_sync(world: World):
+    """A resumed sync looks into the ledger, which may hold what no bot has written."""
+    number = world.opens({"dev/web.yaml": manifest("web", "2")})
+    world.settle()
+    world.target.down = True
+    sha = world.merges(number)
+    world.settle()
+    world.app.store.record("write.intent", "dev", {"note": "by hand"})
+    world.target.down = False
+    world.settle(120)
+    assert world.statuses(sha)[DEPLOY] == "success"
+
+
 def test_a_second_sync_writes_nothing(world: World):
     """What is already so is not written again."""
     number = world.opens({"dev/web.yaml": manifest("web", "2")})
