@@ -155,6 +155,19 @@ def test_custom_resources_are_compared_by_the_server_once_served(cluster: Cluste
     assert [(f.path, f.old, f.new) for f in grown.fields] == [("spec.size", 1, 2)]
 
 
+def test_a_preview_after_the_sync_that_brought_a_kind_knows_its_objects(cluster: Cluster) -> None:
+    """What the API serves was read before the CRD came; its objects are not called new again."""
+    group = f"{cluster.namespace}.example.test"
+    cluster.kinds["Widget"] = (f"/apis/{group}/v1", "widgets", True)
+    cluster.made("CustomResourceDefinition", f"widgets.{group}")
+    allow = Allow(cluster_kinds=frozenset({CRD}))
+    text = widget(group) + crd(group)
+    assert change(cluster.preview(text, allow=allow), "one").confidence is Confidence.SIMULATED
+    cluster.deploy(text, allow=allow)
+    again = change(cluster.preview(text, allow=allow), "one")
+    assert (again.action, again.confidence) == (Action.UNCHANGED, Confidence.PROVEN)
+
+
 def test_objects_of_many_kinds_are_created_in_one_sync(cluster: Cluster) -> None:
     """A small application arrives whole."""
     text = deployment() + service() + config_map() + _policy() + _account()

@@ -203,6 +203,20 @@ def test_t61_a_secret_that_is_no_base64_tells_no_value(cluster: Cluster) -> None
     assert_no_canary(plan, cluster.preview(text, ""), cluster.sync(text))
 
 
+@pytest.mark.parametrize("written", ["0123456701", "yes", "1e10", "[a]"])
+def test_a_password_that_yaml_reads_as_something_else_is_refused(
+    cluster: Cluster, written: str
+) -> None:
+    """Made a text, it would be another password than the one that stands in Git."""
+    text = (
+        "{apiVersion: v1, kind: Secret, metadata: {name: login}, "
+        f"stringData: {{user: ada, password: {written}}}}}"
+    )
+    made = change(cluster.plan(text), "login")
+    assert made.action is Action.REFUSED
+    assert made.reason == "stringData.password is no text; write it in quotes"
+
+
 def test_t61_a_wrong_type_in_a_secret_tells_no_value(cluster: Cluster) -> None:
     """T61: strict decoding and typed patch errors quote the object; the plan does not."""
     text = f"""

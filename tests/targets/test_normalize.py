@@ -43,15 +43,15 @@ def test_the_members_label_cannot_be_chosen() -> None:
 
 
 def test_string_data_becomes_data() -> None:
-    """As the server would store it, over what `data` says; numbers too."""
+    """As the server would store it, over what `data` says; nothing at all is an empty text."""
     body = {
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
-        "data": {"a": "b2xk", "keep": "eA=="}, "stringData": {"a": "new", "b": "ä"},
+        "data": {"a": "b2xk", "keep": "eA=="}, "stringData": {"a": "new", "b": "ä", "none": None},
     }  # fmt: skip
     sent = payload(body, "n", "s")
     assert "stringData" not in sent
     assert {k: base64.b64decode(v).decode() for k, v in sent["data"].items()} == {
-        "a": "new", "b": "ä", "keep": "x",
+        "a": "new", "b": "ä", "keep": "x", "none": "",
     }  # fmt: skip
     other = {**body, "apiVersion": "example.test/v1"}
     assert payload(other, "n", "s")["stringData"] == body["stringData"]

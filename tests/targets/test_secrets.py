@@ -217,6 +217,8 @@ def test_t61_the_webhook_is_named() -> None:
         ("Forbidden: may not be changed", "may not be changed", "v4lue"),
         ('Invalid value: map[string]interface {}{"a":"v4lue"}: must be string', "must be", "v4lue"),
         ('Duplicate value: "v4lue"', "Duplicate value", "v4lue"),
+        ("Too long: may not be more than 1048576 bytes", "more than 1048576 bytes", "v4lue"),
+        ("Too long: v4lue may not be more than 3 bytes", "Too long", "v4lue"),
     ],
 )
 def test_other_kinds_keep_the_rule_without_the_value(message: str, shows: str, hides: str) -> None:
@@ -226,6 +228,17 @@ def test_other_kinds_keep_the_rule_without_the_value(message: str, shows: str, h
     assert "spec.x" in text
     assert shows in text
     assert hides not in text
+
+
+def test_a_fault_of_the_whole_object_names_no_field() -> None:
+    """A ConfigMap over its limit: the path is empty, and `[]` helps nobody."""
+    cause = {
+        "reason": "FieldValueTooLong", "field": "[]",
+        "message": "Too long: may not be more than 1048576 bytes",
+    }  # fmt: skip
+    text = describe(status(422, "", cause), lambda t: t, secret=False)
+    assert text.endswith(": Too long: may not be more than 1048576 bytes")
+    assert "[]" not in text
 
 
 def test_a_refusal_is_one_printable_line_of_bounded_length() -> None:

@@ -24,6 +24,8 @@ _POLICY = re.compile(r"ValidatingAdmissionPolicy '([A-Za-z0-9.\-]{1,253})'")
 # `Invalid value: "…": must be …`: the value is what must not be shown.
 _INVALID = re.compile(r"^(Invalid value|Unsupported value|Duplicate value|Too long|Not found)\b")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"(?:: (.*))?$', re.DOTALL)
+# How much is allowed; no value stands before it.
+_LIMIT = re.compile(r"(?:may not be more than|must have at most) \d+ [a-z]+$")
 _GO_VALUE = re.compile(r"&?value\.value\w+\{.*?\}+")
 
 _UNTYPED = "failed to create typed patch object"
@@ -136,7 +138,8 @@ def _field_text(cause: Cause, *, secret: bool) -> str:
     word = cause.reason.removeprefix("FieldValue") or "Refused"
     # A map key of a Secret can be a typed value gone wrong; its name is still only a name.
     text = "" if secret else _without_values(cause.message)
-    return " ".join(part for part in (cause.field, text or word) if part)
+    # A fault of the whole object has an empty path, which Kubernetes writes as [].
+    return " ".join(part for part in (cause.field.removeprefix("[]"), text or word) if part)
 
 
 def _without_values(message: str) -> str:
@@ -144,10 +147,16 @@ def _without_values(message: str) -> str:
     text = _GO_VALUE.sub("(value)", message)
     if _INVALID.match(text):
         word, _, rest = text.partition(": ")
-        quoted = _QUOTED.match(rest)
-        advice = quoted[1] or "" if quoted else rest.rpartition(": ")[2] if ": " in rest else ""
+        advice = rest if _LIMIT.match(rest) else _after_value(rest)
         return f"{word}: {advice}" if advice else word
     return text
+
+
+def _after_value(rest: str) -> str:
+    quoted = _QUOTED.match(rest)
+    if quoted:
+        return quoted[1] or ""
+    return rest.rpartition(": ")[2] if ": " in rest else ""
 
 
 def _shown(text: str, scrub: Scrub) -> str:

@@ -46,6 +46,8 @@ class Intake:
     """Namespaces that the rendering itself brings."""
     unserved: bool
     """Some kind is not in the catalog: it may be older than the kind."""
+    awaited: bool
+    """Some kind is not in the catalog, and its CRD is part of the rendering."""
 
     @property
     def subjects(self) -> frozenset[Subject]:
@@ -79,8 +81,11 @@ def take_in(
         body = payload(manifest.body, subject.namespace, part_of)
         wanted[subject] = Wanted(subject, found.resource, body, manifest.source)
     brought = {s.name for s in wanted if s.full_kind == "Namespace"}
-    unserved = any(found.unserved for found in identified)
-    return Intake(tuple(wanted.values()), tuple(refused.values()), frozenset(brought), unserved)
+    return Intake(
+        tuple(wanted.values()), tuple(refused.values()), frozenset(brought),
+        unserved=any(found.unserved for found in identified),
+        awaited=any(w.resource is None for w in wanted.values()),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ def _unserved(api_version: str, kind: str, catalog: Catalog) -> str:
 def _unfit(body: dict[str, Any]) -> str:
     if PARENT_ID in (body["metadata"].get("labels") or {}):
         return f"the label {PARENT_ID} marks the bot's own inventories"
-    return encrypted_reason(body) or _not_base64(body)
+    return encrypted_reason(body) or _not_base64(body) or _not_text(body)
 
 
 def _not_base64(body: dict[str, Any]) -> str:
@@ -180,6 +185,17 @@ def _not_base64(body: dict[str, Any]) -> str:
             base64.b64decode(str(value).translate(_LINE_ENDS), validate=True)
         except ValueError:
             return f"data.{key} is not base64; write plain text under stringData"
+    return ""
+
+
+def _not_text(body: dict[str, Any]) -> str:
+    """A Secret's `stringData` that YAML reads as a number or a truth value. Kubernetes refuses
+    it; made a text here, `0123` or `yes` would become another password than the one written."""
+    if body["kind"] != "Secret":
+        return ""
+    for key, value in (body.get("stringData") or {}).items():
+        if not isinstance(value, str | None):
+            return f"stringData.{key} is no text; write it in quotes"
     return ""
 
 

@@ -51,7 +51,7 @@ def _merge_string_data(secret: dict[str, Any]) -> None:
     strings = secret.pop("stringData", None) or {}
     data = dict(secret.get("data") or {})
     for key, value in strings.items():
-        data[key] = base64.b64encode(str(value).encode()).decode()
+        data[key] = base64.b64encode((value or "").encode()).decode()
     if data:
         secret["data"] = data
 

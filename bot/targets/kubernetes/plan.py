@@ -85,13 +85,18 @@ class Planner:
     ) -> PreparedPlan:  # fmt: skip
         ground, catalog = self._ground(environment)
         intake = take_in(environment, manifests, catalog, ground.part_of)
-        if intake.unserved:
-            catalog = self._discovery.again()
+        if intake.unserved or intake.awaited:
+            catalog = self._fresh(intake)
             intake = take_in(environment, manifests, catalog, ground.part_of)
         scrub = Scrubber(m.body for m in (*manifests, *(base or ())))
         round_ = _Round(self, ground, catalog, intake, scrub)
         steps, blocked = round_.steps(base)
         return self._prepared(ground, intake, steps, blocked)
+
+    def _fresh(self, intake: Intake) -> Catalog:
+        """Read anew: a catalog that is older than a CRD would call its objects new once they
+        exist. Where the CRD is at hand no typing error is behind it, and nothing is spared."""
+        return self._discovery.again(older_than=0.0) if intake.awaited else self._discovery.again()
 
     def _ground(self, environment: Environment) -> tuple[_Ground, Catalog]:
         with ThreadPoolExecutor(3) as pool:
