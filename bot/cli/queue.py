@@ -119,7 +119,8 @@ def _show(row: WorkRow, *, as_json: bool) -> None:
     if as_json:
         print_json(_row_json(row))
         return
-    due = "" if row.due_at is None else f"{at(row.due_at)} UTC ({_due(row, time.time())})"
+    left = _due(row, time.time())
+    due = f"{at(row.due_at)} UTC ({left})" if row.due_at is not None and left else ""
     lines = {
         "key": row.key, "state": _state(row), "due": due, "owner": row.owner or "",
         "priority": row.priority, "generation": row.generation, "crashes": row.crashes,

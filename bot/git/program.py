@@ -25,7 +25,6 @@ MINIMUM = (2, 38)  # merge-tree --write-tree
 FIXED = {43: 7, 44: 4, 45: 4, 46: 4, 47: 3, 48: 2, 49: 1, 50: 1}
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-LOCAL_LIMITS = Limits(seconds=60, memory=2 * GIB)
 # RLIMIT_CPU counts the whole life of a process, so a reader gets a day's worth.
 READER_LIMITS = Limits(seconds=60, cpu=86_400, memory=2 * GIB)
 

@@ -2,7 +2,8 @@
 
 Everything but the counts of answers is read from the store at the scrape, so any process of the
 receiver gives the same figures, also those of the worker. Labels are names from the operator's
-configuration; nothing that a stranger chose becomes one.
+configuration, and those that its patterns give to merged directories, at most `limit` of each;
+nothing of a request or of an open pull request becomes one.
 """
 
 from __future__ import annotations

@@ -37,7 +37,6 @@ from bot.sandbox.cluster.storage import Storage
 MODIFIED = (
     "the object has been modified; please apply your changes to the latest version and try again"
 )
-IMMUTABLE = "Invalid value: {}: field is immutable"
 # A generated name that is taken is tried anew this often, as the real server does.
 TRIES = 8
 

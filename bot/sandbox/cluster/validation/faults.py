@@ -79,14 +79,6 @@ class Faults:
         return invalid(group, kind, name, self.causes)
 
 
-def one_of(faults: Faults, field: str, value: Any, allowed: Iterable[str]) -> None:
-    """A required word out of a list."""
-    if not value:
-        faults.required(field)
-    elif value not in (known := tuple(allowed)):
-        faults.unsupported(field, value, known)
-
-
 def not_negative(faults: Faults, field: str, value: Any) -> None:
     if value is not None and value < 0:
         faults.invalid(field, value, "must be greater than or equal to 0")
