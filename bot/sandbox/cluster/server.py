@@ -185,7 +185,7 @@ class _Connection(BaseHTTPRequestHandler):
     def _chunks(self) -> Iterator[bytes]:
         """A body of unknown length, piece by piece (RFC 9112, 7.1)."""
         left = MAX_BODY
-        while size := int(self.rfile.readline(64).partition(b";")[0].strip() or b"0", 16):
+        while size := _chunk_size(self.rfile.readline(64)):
             left -= size
             if left < 0:
                 raise TooLarge
@@ -226,6 +226,14 @@ class _Connection(BaseHTTPRequestHandler):
         """Nobody sends anything while a watch lasts, except the end of the connection."""
         readable, _, _ = select.select([self.request], [], [], 0)
         return bool(readable)
+
+
+def _chunk_size(line: bytes) -> int:
+    """Digits only: a size with a sign would ask for everything that ever comes."""
+    digits = line.partition(b";")[0].strip() or b"0"
+    if not digits.isalnum():
+        raise ValueError(f"{digits!r} is no size of a chunk")
+    return int(digits, 16)
 
 
 def _head(code: int, headers: list[tuple[str, str]]) -> bytes:

@@ -44,6 +44,20 @@ def test_a_slow_handshake_stops_nobody(served: EmbeddedCluster, client: Client) 
         assert client("GET", "/version").status_code == 200
 
 
+@pytest.mark.parametrize("size", ["-1", "-5", "+5", "1_0", "five"])
+def test_a_size_of_a_chunk_that_is_none_is_refused(served: EmbeddedCluster, size: str) -> None:
+    """At once, and without a right: a minus must not mean "read until the end"."""
+    port = int(served.url.rpartition(":")[2])
+    context = ssl.create_default_context(cafile=str(served.ca_file))
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
+    ):
+        head = "POST /api HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        secure.sendall(f"{head}{size}\r\nabc\r\n".encode())
+        assert b" 400 " in secure.recv(4096).splitlines()[0]
+
+
 def test_connections_are_kept(served: EmbeddedCluster) -> None:
     """Two requests over one connection, as clients pool them."""
     port = int(served.url.rpartition(":")[2])
