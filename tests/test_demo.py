@@ -30,6 +30,8 @@ def demo(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.Pope
     return subprocess.Popen(
         [sys.executable, "-m", "bot", "demo", *arguments], text=True, env=env,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        # Who runs the tests in the background has told them to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
 
 
@@ -133,6 +135,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, seconds: float, number: 
     assert not list(tmp_path.glob("gitops-bot-*"))
 
 
+@pytest.mark.timeout(180)
 def test_a_killed_demo_takes_the_bot_with_it(tmp_path: Path):
     """kill -9 of the demo: the bot's standard input closes, and it stops by itself."""
     process = demo(tmp_path)

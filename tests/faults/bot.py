@@ -24,7 +24,7 @@ from werkzeug.wsgi import ClosingIterator
 from bot.app.enrol import enrol, wake
 from bot.app.ledger import Sealer
 from bot.app.reload import first_state
-from bot.app.run import _receiver
+from bot.app.receiver import receiver
 from bot.app.wiring import App
 from bot.config import load
 from bot.domain.key import environment_key
@@ -133,8 +133,7 @@ def receive(order: dict[str, Any], told: Told) -> int:
     """What `gitops-bot web` does."""
     app = _app(order, told, "web")
     app.store.migrate()
-    receiver = _receiver(app.settings)
-    web = create_app(receiver, app.store, app.catalog, app.clock)
+    web = create_app(receiver(app.settings), app.store, app.catalog, app.clock)
     told_app = Acknowledging(web, told)
     server = make_server("127.0.0.1", int(order["port"]), told_app, threaded=True)
     Path(order["ready"]).touch()
