@@ -31,8 +31,9 @@ log = structlog.get_logger(__name__)
 LIMITS = isolation.Limits(seconds=60, memory=isolation.GIB, stdout=64 * isolation.MIB)
 _VERSION_LIMITS = isolation.Limits(seconds=20, stdout=isolation.MIB)
 MAX_MESSAGE = 1500
-# How the directory of a build is called; what a killed one left is found by it.
-BUILD = "build-"
+# How the directory of a build is called. What a killed one left is found and removed by it, below
+# TMPDIR too, so it is a name that nobody else gives.
+BUILD = "gitops-bot-build-"
 
 # As much of the tool's words as is looked at, from the end; what is shown is bounded again.
 _KEPT = 8192

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.app.leftovers import AGE, remove_leftovers
+from bot.renderers.kustomize import BUILD
 from tests.stories.world import World, manifest
 
 KUSTOMIZATION = b"resources: [web.yaml]\nnamePrefix: x-\n"
@@ -34,12 +35,13 @@ def test_f12_directories_wiped_under_the_bot_are_made_again(world: World, part: 
 
 def test_f12_what_a_killed_render_left_is_removed_once_it_is_old(tmp_path: Path):
     """Exports of a crash go; those of a render under way, and what is not ours, stay."""
-    old, new, other = (tmp_path / name for name in ("build-old", "build-new", "notes"))
-    for path in (old, new, other):
+    names = (f"{BUILD}old", f"{BUILD}new", "notes", "build-of-somebody")
+    old, new, other, foreign = (tmp_path / name for name in names)
+    for path in (old, new, other, foreign):
         (path / "tree").mkdir(parents=True)
-    for path in (old, other):
+    for path in (old, other, foreign):
         os.utime(path, (0, 0))
-    link = tmp_path / "build-link"
+    link = tmp_path / f"{BUILD}link"
     link.symlink_to(other)
     os.utime(link, (0, 0), follow_symlinks=False)
 
@@ -47,4 +49,5 @@ def test_f12_what_a_killed_render_left_is_removed_once_it_is_old(tmp_path: Path)
 
     assert (new / "tree").is_dir()
     assert (other / "tree").is_dir()
+    assert (foreign / "tree").is_dir()
     assert not old.exists()
