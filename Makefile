@@ -33,8 +33,9 @@ test: env  ## all tests that need nothing but Python and git
 testbed: env  ## build the real parts into a cache outside the checkout
 	$(BIN)/python -m tests.testbed.build
 
-test-live: testbed  ## tests on a real kube-apiserver
-	$(BIN)/python -m pytest -m live $(ARGS)
+test-live: testbed  ## tests on a real kube-apiserver, in a real browser, and every kill of the crash matrix
+	$(BIN)/python -m pytest -m live --ignore tests/faults $(ARGS)
+	$(BIN)/python -m pytest -m live -n 2 tests/faults $(ARGS)
 
 bench: testbed  ## measure against named peers; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)

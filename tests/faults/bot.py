@@ -23,8 +23,8 @@ from werkzeug.wsgi import ClosingIterator
 
 from bot.app.enrol import enrol, wake
 from bot.app.ledger import Sealer
-from bot.app.reload import first_state
 from bot.app.receiver import receiver
+from bot.app.reload import first_state
 from bot.app.wiring import App
 from bot.config import load
 from bot.domain.key import environment_key
