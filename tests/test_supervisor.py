@@ -21,6 +21,11 @@ def test_the_first_restart_is_immediate_and_later_ones_wait():
     assert LONGEST_PAUSE == 30
 
 
+def test_a_child_that_fails_for_days_is_still_started_again():
+    """A broken disk on a Friday: on Monday the supervisor is still there."""
+    assert pauses(Child("worker", []), [1.0] * 5000)[-1] == LONGEST_PAUSE
+
+
 def test_a_child_that_ran_well_begins_anew():
     """One bad minute is not held against it for ever."""
     assert pauses(Child("worker", []), [1.0, 1.0, 1.0, WELL + 1, 1.0]) == [0, 1, 2, 0, 1]

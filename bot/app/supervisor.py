@@ -49,11 +49,15 @@ class Child:
     def plan_restart(self, code: int) -> None:
         well = time.monotonic() - self.started > WELL
         self.restarts = 1 if well else self.restarts + 1
-        # The first one at once: what is half done waits for it.
-        pause = 0.0 if self.restarts == 1 else min(LONGEST_PAUSE, 2.0 ** (self.restarts - 2))
+        pause = self._pause()
         self.not_before = time.monotonic() + pause
         self.process = None
         log.warning("child.ended", child=self.name, code=code, restart_in=pause)
+
+    def _pause(self) -> float:
+        """The first restart is at once: what is half done waits for it."""
+        doublings = min(self.restarts - 2, 16)  # a child may fail for days
+        return 0.0 if self.restarts == 1 else min(LONGEST_PAUSE, 2.0**doublings)
 
 
 def supervise(config: str, checkpoint: Callable[[], object]) -> int:
