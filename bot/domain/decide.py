@@ -184,6 +184,18 @@ def plan_refusal(plan: Plan, *, commanded: bool) -> str:
     return ""
 
 
+def plan_unclear(plan: Plan) -> str:
+    """What a plan does not know yet, and would know when it is made again: the server had a fault,
+    or the object was changed or deleted meanwhile. "" when that would not help."""
+    if plan.blocked or any(c.action is Action.REFUSED for c in plan.changes):
+        return ""
+    unknown = [c for c in plan.changes if c.action is Action.UNKNOWN]
+    if not unknown:
+        return ""
+    more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+    return f"{unknown[0].subject}: {unknown[0].reason}{more}"
+
+
 class Outcome(StrEnum):
     """Where a rollout stands."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.domain.change import Change, Plan
-from bot.domain.decide import EnvironmentFacts, StartSync, plan_refusal
+from bot.domain.decide import EnvironmentFacts, StartSync, plan_refusal, plan_unclear
 from bot.domain.record import Deployment, DeployState
 from bot.ports import Claim, Clock, Stop, Store
 from bot.reconcilers.sync import Syncs
@@ -27,6 +27,10 @@ class DriftWatch:
         plan = self.workshop.prepare(environment, record.revision).plan
         stop()
         now = self.clock.now()
+        if plan_unclear(plan) and not plan.effective:
+            # No drift is seen, but not everything was: what is known of drift stays as it is.
+            self.store.put_environment(replace(record, checked_at=now))
+            return now + environment.drift_interval
         digest = plan.digest if plan.effective else ""
         seen = replace(record, checked_at=now, drift=digest, drifted=lines_of(plan))
         if digest and digest != record.drift:

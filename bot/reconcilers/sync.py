@@ -22,6 +22,7 @@ from bot.domain.decide import (
     StartSync,
     config_digest,
     plan_refusal,
+    plan_unclear,
     rollout,
 )
 from bot.domain.environment import Environment
@@ -170,7 +171,7 @@ class Syncs:
         try:
             prepared = self.workshop.prepare(environment, sync.revision)
             journal.note("plan", target=environment.target, **facts_of(prepared.plan))
-            refusal = plan_refusal(prepared.plan, commanded=sync.cause.startswith("command:"))
+            refusal = _refusal(prepared.plan, sync)
             if refusal:
                 return self._end(facts, sync, REFUSED, Progress(DeployState.FAILED, refusal))
             journal.stop()
@@ -336,6 +337,14 @@ def facts_of(plan: Plan) -> dict[str, object]:
         "changes": {action.value: n for action, n in sorted(plan.counts().items())},
         "objects": [f"{change.action.value} {change.subject}" for change in plan.effective],
     }  # fmt: skip
+
+
+def _refusal(plan: Plan, sync: Sync) -> str:
+    """Why the plan is not applied, "" when it is. `Temporary` when another look may know more."""
+    unclear = plan_unclear(plan)
+    if unclear:
+        raise Temporary(unclear)
+    return plan_refusal(plan, commanded=sync.cause.startswith("command:"))
 
 
 def _healed(record: EnvironmentRecord, sync: Sync) -> bool:

@@ -26,6 +26,7 @@ from bot.domain.decide import (
     lag_delay,
     next_step,
     plan_refusal,
+    plan_unclear,
     preview_holds,
     rollout,
 )
@@ -148,6 +149,16 @@ def test_a_plan_with_a_refused_or_unknown_object_is_not_applied():
     """Nothing is written when something is known to fail."""
     for action in (Action.REFUSED, Action.UNKNOWN):
         assert "because" in plan_refusal(plan(change(action)), commanded=True)
+
+
+def test_a_plan_is_made_again_only_if_that_may_help():
+    """An object that could not be compared is looked at again; a refusal is an answer."""
+    unknown, refused = change(Action.UNKNOWN), change(Action.REFUSED)
+
+    assert plan_unclear(plan(unknown, unknown)) == f"{SUBJECT}: because (and 1 more)"
+    assert plan_unclear(plan(unknown, refused)) == ""
+    assert plan_unclear(plan(unknown, blocked=("another cluster",))) == ""
+    assert plan_unclear(plan(change(Action.UPDATE))) == ""
 
 
 def test_first_contact_waits_only_if_it_takes_something_over():

@@ -39,6 +39,7 @@ class MemoryTarget:
     writes: list[tuple[str, Subject]] = field(default_factory=list)
     sick: dict[str, ObjectHealth] = field(default_factory=dict)
     refuses: dict[str, str] = field(default_factory=dict)
+    unanswered: dict[str, str] = field(default_factory=dict)
     down: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -70,6 +71,9 @@ class MemoryTarget:
             return Change(
                 subject, Action.REFUSED, Confidence.SERVER, reason=self.refuses[subject.name]
             )
+        if subject.name in self.unanswered:
+            why = self.unanswered[subject.name]
+            return Change(subject, Action.UNKNOWN, Confidence.UNKNOWN, reason=why)
         live = self.objects.get(subject)
         if live is None:
             return Change(subject, Action.CREATE, Confidence.SERVER)

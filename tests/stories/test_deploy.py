@@ -141,6 +141,33 @@ def test_an_outage_of_the_target_is_waited_out(world: World):
     assert world.statuses(sha)[DEPLOY] == "success"
 
 
+def test_an_object_that_could_not_be_compared_is_looked_at_again(world: World):
+    """One fault of the server during the plan is no failed deployment."""
+    number = world.opens({"dev/web.yaml": manifest("web", "2")})
+    world.settle()
+    world.target.unanswered["web"] = "could not be compared: 500 InternalError"
+    sha = world.merges(number)
+    world.settle()
+    assert world.statuses(sha)[DEPLOY] == "pending"
+    assert value(world) == "1"
+    world.target.unanswered.clear()
+    world.settle(120)
+    assert world.statuses(sha)[DEPLOY] == "success"
+    assert value(world) == "2"
+
+
+def test_an_object_that_can_never_be_compared_fails_in_the_end(world: World):
+    """With the reason, and nothing written; a command tries again."""
+    number = world.opens({"dev/web.yaml": manifest("web", "2")})
+    world.settle()
+    world.target.unanswered["web"] = "is being deleted now"
+    sha = world.merges(number)
+    world.settle(1200)
+    assert world.statuses(sha)[DEPLOY] == "failure"
+    assert "is being deleted now" in world.comment_on(number, "deployment")
+    assert value(world) == "1"
+
+
 def test_a_line_of_the_ledger_that_somebody_else_wrote_stops_no_sync(world: World):
     """A resumed sync looks into the ledger, which may hold what no bot has written."""
     number = world.opens({"dev/web.yaml": manifest("web", "2")})
@@ -198,6 +225,24 @@ def test_drift_is_told_once_and_its_end_too(world: World):
     assert world.said(number)[-1].updated_at == edits
     assert value(world) == "by hand"
 
+    world.target.objects[WEB]["data"]["value"] = "2"
+    world.wait(310)
+    assert "data.value" not in world.comment_on(number, "deployment")
+
+
+def test_a_fault_of_the_target_does_not_end_a_drift(world: World):
+    """What could not be compared may still have drifted: nobody is told that it is over."""
+    number = world.opens({"dev/web.yaml": manifest("web", "2")})
+    world.merges(number)
+    world.settle()
+    world.target.objects[WEB]["data"]["value"] = "by hand"
+    world.wait(310)
+    told = world.comment_on(number, "deployment")
+    assert "data.value" in told
+    world.target.unanswered["web"] = "could not be compared: 500 InternalError"
+    world.wait(310)
+    assert world.comment_on(number, "deployment") == told
+    world.target.unanswered.clear()
     world.target.objects[WEB]["data"]["value"] = "2"
     world.wait(310)
     assert "data.value" not in world.comment_on(number, "deployment")
