@@ -91,10 +91,16 @@ class Snapshot:
     def _run(self, storage: Storage, keys: Keys, tokens: dict[str, str]) -> None:
         while not self._stopping.is_set():
             self._changed.wait()
-            self._stopping.wait(PAUSE)
+            if self._stopping.wait(PAUSE):
+                break
             self._changed.clear()
-            try:
-                self.write(storage, keys, tokens)
-            except Unusable as error:
-                # The cluster itself lives in memory: it goes on, and tries again next time.
-                log.warning("cluster.snapshot_failed", reason=error.public)
+            self._write_if_possible(storage, keys, tokens)
+        # What changed while the file was being written last.
+        self._write_if_possible(storage, keys, tokens)
+
+    def _write_if_possible(self, storage: Storage, keys: Keys, tokens: dict[str, str]) -> None:
+        """The cluster itself lives in memory: it goes on, and tries again next time."""
+        try:
+            self.write(storage, keys, tokens)
+        except Unusable as error:
+            log.warning("cluster.snapshot_failed", reason=error.public)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,26 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     with EmbeddedCluster(file=file):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["cluster.json"]
+
+
+def test_what_changes_during_the_last_write_is_in_the_file(tmp_path: Path) -> None:
+    """A pipe stands where the file is written, so that the write lasts as long as the test says."""
+    file, pipe = tmp_path / "cluster.json", tmp_path / ".cluster.json.partial"
+    cluster = EmbeddedCluster(file=file)
+    cluster.start()
+    client = Client(cluster)
+    cluster.settled()
+    os.mkfifo(pipe)
+    client.create(CONFIG_MAPS, config_map("early", text="x" * 300_000))
+    with pipe.open("rb") as reader:  # opens when the write has begun
+        client.create(CONFIG_MAPS, config_map("late"))
+        stopping = threading.Thread(target=cluster.stop)
+        stopping.start()
+        stopping.join(0.5)
+        reader.read()
+    stopping.join()
+
+    assert '"late"' in file.read_text()
 
 
 def test_changes_reach_the_file_without_a_stop(tmp_path: Path) -> None:

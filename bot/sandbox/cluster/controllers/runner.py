@@ -163,7 +163,7 @@ class Runner:
     def _failed(self, item: tuple[int, Key]) -> None:
         times = self._failures.get(item, 0)
         self._failures[item] = times + 1
-        pause = min(FIRST_PAUSE * 2**times, LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2 ** min(times, 16), LONGEST_PAUSE)
         self._put_later(item, pause)
 
     def _put_later(self, item: tuple[int, Key], seconds: float) -> None:
