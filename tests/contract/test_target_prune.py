@@ -154,6 +154,8 @@ def test_t71_over_the_budget_nothing_is_deleted(cluster: Cluster) -> None:
     plan = cluster.plan(fewer)
     assert "3 objects" in plan.prune_blocked
     assert "2 of 10" in plan.prune_blocked
+    assert "`prune.max_objects`" in plan.prune_blocked
+    assert {c.reason for c in plan.changes if c.action is Action.KEEP} == {"over the budget"}
     assert not [c for c in plan.changes if c.action is Action.DELETE]
     mark = cluster.mark()
     cluster.sync(fewer)

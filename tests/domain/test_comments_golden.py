@@ -144,8 +144,8 @@ def over_budget() -> Preview:
         for worker in workers
     ]
     blocked = (
-        "8 of 10 objects would be deleted and the budget is 2; split the change or raise "
-        "`prune.max_objects`"
+        "nothing is deleted: 8 objects would go, and the budget of prod is 2 of 10; split the "
+        "change, or raise `prune.max_objects` and `prune.max_percent`"
     )
     return preview(planned("prod", image_change(), *kept, prune_blocked=blocked))
 

@@ -53,6 +53,8 @@ _LEAD = {
     Trouble.REFUSED: "cannot be previewed:",
     Trouble.GONE: "loses its directory:",
 }
+# How a target begins its sentence about deletions that are held back.
+_UNDELETED = "nothing is deleted: "
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=T)")
 # Warnings come after everything that the plan itself says.
 _BLOCKED, _WARNING = -1, len(Risk)
@@ -95,7 +97,7 @@ def counted(risk: Risk, count: int) -> str:
 def dangers_of(plan: Plan) -> list[Danger]:
     """Everything that a person must know of the plan, the gravest first."""
     facts = [f"**nothing is applied:** {prose(reason)}" for reason in plan.blocked]
-    facts += [f"**nothing is deleted:** {prose(plan.prune_blocked)}"] if plan.prune_blocked else []
+    facts += _nothing_deleted(plan)
     facts += _first_contact(plan)
     found = sorted(
         ((risk, change) for change in plan.changes for risk in risks_of(change)),
@@ -107,6 +109,13 @@ def dangers_of(plan: Plan) -> list[Danger]:
         *(Danger(risk, change) for risk, change in found),
         *(Danger(_WARNING, text=warning) for warning in warnings),
     ]
+
+
+def _nothing_deleted(plan: Plan) -> list[str]:
+    """The target's sentence stands alone elsewhere; here its beginning is the headline."""
+    if not plan.prune_blocked:
+        return []
+    return [f"**nothing is deleted:** {prose(plan.prune_blocked.removeprefix(_UNDELETED))}"]
 
 
 def trouble_said(preview: EnvironmentPreview) -> tuple[str, str]:

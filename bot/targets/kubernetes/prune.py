@@ -22,6 +22,9 @@ from bot.targets.kubernetes.scope import outside
 
 KEEP_ANNOTATIONS = {"gitops-bot/prune": "disabled", "helm.sh/resource-policy": "keep"}
 
+# Why each single object stays when none may go; the whole sentence stands once, in the plan.
+OVER, EMPTY = "over the budget", "the rendering holds no object at all"
+
 # ApplySet id → (environment, inventory) of the other parents around.
 Claims = dict[str, tuple[str, frozenset[Subject]]]
 
@@ -139,17 +142,19 @@ def within_budget(
     if not deletions or environment.prune.ending:
         return steps, ""
     if not rendered:
-        blocked = "nothing is deleted: the rendering holds no object at all"
+        blocked, reason = f"nothing is deleted: {EMPTY}", EMPTY
     elif len(deletions) > budget:
+        reason = OVER
         blocked = (
             f"nothing is deleted: {len(deletions)} objects would go, and the budget of "
-            f"{environment.name} is {budget} of {inventory}"
+            f"{environment.name} is {budget} of {inventory}; split the change, or raise "
+            "`prune.max_objects` and `prune.max_percent`"
         )
     else:
         return steps, ""
-    return [_kept_back(s, blocked) if s in deletions else s for s in steps], blocked
+    return [_kept_back(s, reason) if s in deletions else s for s in steps], blocked
 
 
-def _kept_back(step: Step, blocked: str) -> Step:
-    change = replace(step.change, action=Action.KEEP, reason=blocked, diff="")
+def _kept_back(step: Step, reason: str) -> Step:
+    change = replace(step.change, action=Action.KEEP, reason=reason, diff="")
     return replace(step, change=change, keep=True)
