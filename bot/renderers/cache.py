@@ -101,6 +101,8 @@ class RenderCache:
 
     def _write(self, file: Path, data: bytes) -> None:
         """First under another name, so that nobody ever reads half of it."""
+        if not self._directory.exists():
+            _make_private(self._directory)  # emptied while the bot runs, which is allowed
         handle, name = tempfile.mkstemp(prefix="new-", dir=self._directory)
         try:
             with os.fdopen(handle, "wb") as stream:

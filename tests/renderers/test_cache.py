@@ -114,9 +114,18 @@ def test_a_disk_that_cannot_be_written_costs_a_render_only(tmp_path):
     """The cache is no reason to fail."""
     cache = RenderCache(tmp_path / "cache")
     (tmp_path / "cache").rmdir()
+    (tmp_path / "cache").touch()
     cache.put("k", rendering())
     cache.widen("k")
     assert cache.get("k") is None
+
+
+def test_a_directory_that_was_removed_is_made_again(cache, tmp_path):
+    """`store.directory` may be emptied at any time: the next rendering is kept as before."""
+    (tmp_path / "cache").rmdir()
+    cache.put("k", rendering())
+    assert cache.get("k") == rendering()
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
 
 
 def test_a_closure_that_was_too_small_is_remembered(tmp_path):
