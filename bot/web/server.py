@@ -12,6 +12,18 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from gunicorn.config import Config  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+
+class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Says what gunicorn has to say through the log of the whole program: one form, one place
+    that strikes out secrets. Strangers write into these lines by sending nonsense."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        self.error_log.propagate = True
+
 
 # Forges send about a dozen short headers. Everything here errs to the narrow side.
 LIMITS: dict[str, Any] = {
@@ -30,7 +42,8 @@ LIMITS: dict[str, Any] = {
     "worker_class": "bot.web.gate.GateWorker",
     "control_socket_disable": True,
     "accesslog": None,  # answers are counted; addresses of senders are nobody's business
-    "errorlog": "-",
+    "errorlog": None,  # no output of its own, see `Log`
+    "logger_class": Log,
     "loglevel": "warning",
 }
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from bot.app.log import configure
 from bot.domain.catalog import Catalog
 from bot.domain.record import Enrolment
 from bot.web.app import create_app
@@ -33,6 +34,7 @@ LIMIT = 2_000_000
 
 def main(database: str, bind: str, workers: str, threads: str) -> None:
     given = settings(max_body=LIMIT)
+    configure()
     counts = Counts(hook.name for hook in given.hooks)
 
     def build() -> Flask:

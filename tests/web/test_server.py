@@ -210,6 +210,15 @@ def test_t13_slow_connections_do_not_stop_the_service(server: Server):
             connection.close()
 
 
+def test_what_gunicorn_says_of_nonsense_is_a_line_like_every_other(server: Server):
+    """The log is JSON, whoever writes: a stranger's request is no exception."""
+    assert (
+        status(server.exchange(b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n" + HOST + b"\r\n")) == 414
+    )
+    lines = [orjson.loads(line) for line in server.log.read_bytes().splitlines()]
+    assert any("Request Line is too large" in line["event"] for line in lines)
+
+
 def test_headers_that_come_in_pieces_are_read(server: Server):
     """A slow sender is served when it is done."""
     raw = delivery(orjson.dumps(own(PUSH) | {"pieces": 1}))
