@@ -181,6 +181,8 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """)
     volume = "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}], "
     cluster.create(POD.replace("spec: {", f"spec: {{{volume}"))
+    # Only a pod that has its node uses a claim.
+    eventually("the pod's node", lambda: cluster.get("Pod", "p")["spec"].get("nodeName"))
     cluster.delete("PersistentVolumeClaim", "data")
     held = cluster.get("PersistentVolumeClaim", "data")["metadata"]
     assert held["finalizers"] == ["kubernetes.io/pvc-protection"]
