@@ -180,9 +180,9 @@ metadata: {name: data}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """)
     volume = "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}], "
-    cluster.create(POD.replace("spec: {", f"spec: {{{volume}"))
-    # Only a pod that has its node uses a claim.
-    eventually("the pod's node", lambda: cluster.get("Pod", "p")["spec"].get("nodeName"))
+    # Only a pod that has its node uses a claim; no scheduler gives it one while nothing is bound.
+    node = f"nodeName: {cluster.list('Node')[0]['metadata']['name']}, "
+    cluster.create(POD.replace("spec: {", f"spec: {{{node}{volume}"))
     cluster.delete("PersistentVolumeClaim", "data")
     held = cluster.get("PersistentVolumeClaim", "data")["metadata"]
     assert held["finalizers"] == ["kubernetes.io/pvc-protection"]
