@@ -156,7 +156,8 @@ def wait(local: Local, synced: Synced, timeout: float, tell: Tell) -> Synced:
     deadline, told = time.monotonic() + timeout, ""
     while True:
         try:
-            parts = local.target.health(local.environment, generations)
+            found = local.target.health(local.environment, generations)
+            parts = [part for part in found if str(part.subject) not in synced.plan.kept]
         except Temporary as error:
             parts = []
             outcome, text = _unread(deadline), error.public

@@ -182,6 +182,11 @@ class Plan:
         return tuple(c for c in self.changes if c.effective)
 
     @property
+    def kept(self) -> tuple[str, ...]:
+        """Objects that left Git and are not deleted, as texts."""
+        return tuple(str(c.subject) for c in self.changes if c.action is Action.KEEP)
+
+    @property
     def problems(self) -> tuple[Change, ...]:
         return tuple(c for c in self.changes if c.problem)
 

@@ -59,7 +59,8 @@ class Sync:
     cause: `merge`, `command:<forge>/<comment id>`, `drift:<plan digest>` or `cli`.
     generations: object → metadata.generation that we wrote, to judge health against.
     deadline: end of the apply or of the wait for health. resumed: a run of it that was lost or
-    failed has written something, which is not counted in `written`.
+    failed has written something, which is not counted in `written`. kept: objects that left Git and
+    are not deleted; they are owned, but no part of what is deployed.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Sync:
     written: int = 0
     text: str = ""
     resumed: bool = False
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,7 @@ class Syncs:
             sync, stage=Stage.WAITING, deadline=now + facts.environment.health_timeout,
             generations={str(r.subject): r.generation for r in applied.results if r.generation},
             written=sync.written + applied.written, text=prepared.plan.prune_blocked,
+            kept=prepared.plan.kept,
         )  # fmt: skip
         record = replace(
             facts.record, revision=sync.revision, synced=_synced(facts.record, sync), identity=prepared.plan.identity, sync=waiting,
@@ -232,7 +233,8 @@ class Syncs:
         succeeded is noted in the inventory, hence the journal."""
         environment, now = facts.environment, self.clock.now()
         target = self.workshop.target(environment)
-        parts = target.health(environment, sync.generations, journal, journal.holder)
+        found = target.health(environment, sync.generations, journal, journal.holder)
+        parts = [part for part in found if str(part.subject) not in sync.kept]
         waiting = _not_done(parts)
         outcome = rollout(parts, sync.deadline, now)
         if outcome is Outcome.DONE:

@@ -38,6 +38,7 @@ class MemoryTarget:
     owned_by: dict[str, Owned] = field(default_factory=dict)
     writes: list[tuple[str, Subject]] = field(default_factory=list)
     sick: dict[str, ObjectHealth] = field(default_factory=dict)
+    keeps: dict[str, str] = field(default_factory=dict)
     refuses: dict[str, str] = field(default_factory=dict)
     unanswered: dict[str, str] = field(default_factory=dict)
     down: bool = False
@@ -59,12 +60,17 @@ class MemoryTarget:
         owned = self.owned_by.get(environment.name)
         changes = [replace(self._change(s, body), source=sources[s]) for s, body in wanted.items()]
         stale = (owned.subjects if owned else frozenset()) - set(wanted)
-        changes += [Change(s, Action.DELETE, Confidence.SERVER) for s in stale if s in self.objects]
+        changes += [self._gone(s) for s in stale if s in self.objects]
         plan = Plan(
             environment.name, IDENTITY, tuple(sorted(changes, key=lambda c: c.subject)),
             len(owned.subjects) if owned else 0, owned is None,
         )  # fmt: skip
         return Ready(plan, wanted)
+
+    def _gone(self, subject: Subject) -> Change:
+        why = self.keeps.get(subject.name)
+        action = Action.KEEP if why else Action.DELETE
+        return Change(subject, action, Confidence.SERVER, reason=why or "")
 
     def _change(self, subject: Subject, body: dict[str, Any]) -> Change:
         if subject.name in self.refuses:
@@ -89,7 +95,8 @@ class MemoryTarget:
         if environment.mode is Mode.OBSERVE:
             raise Permanent(f"{environment.name} is in observe mode")
         results = [self._act(c, prepared.wanted, observer) for c in prepared.plan.changes]
-        subjects = frozenset(prepared.wanted)
+        kept = {c.subject for c in prepared.plan.changes if c.action is Action.KEEP}
+        subjects = frozenset(prepared.wanted) | kept
         self.owned_by[environment.name] = Owned(subjects, revision, IDENTITY)
         return Applied(tuple(results))
 

@@ -85,6 +85,22 @@ def test_a_rollout_that_never_gets_healthy_fails_with_its_reason(world: World):
     assert "ImagePullBackOff" in world.comment_on(number, "deployment")
 
 
+def test_what_left_git_and_is_kept_does_not_fail_what_is_deployed(world: World):
+    """A protected object with a bad image is owned still, but no part of the next deployment."""
+    number = world.opens({"dev/extra.yaml": manifest("extra")}, branch="extra")
+    world.merges(number)
+    world.settle()
+    extra = Subject("", "ConfigMap", "dev", "extra")
+    world.target.keeps["extra"] = "it is of a protected kind"
+    world.target.sick["extra"] = ObjectHealth(extra, Level.FAILED, "ImagePullBackOff")
+    number = world.opens({"dev/extra.yaml": None, "dev/web.yaml": manifest("web", "2")})
+    sha = world.merges(number)
+    world.settle()
+
+    assert world.statuses(sha)[DEPLOY] == "success"
+    assert extra in world.target.objects
+
+
 def test_a_newer_commit_ends_an_older_wait(world: World):
     """The repair does not wait for the deadline of what it repairs."""
     world.target.sick["web"] = ObjectHealth(WEB, Level.PROGRESSING, "ImagePullBackOff")
