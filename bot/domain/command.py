@@ -180,7 +180,7 @@ def _with_arguments(line: str, verb: Verb, rest: str) -> Command | Mistake:
 
 def _argument_problem(verb: Verb, args: tuple[str, ...]) -> str:
     if len(args) > verb.most:
-        most = f"at most {verb.most} words" if verb.most else "nothing"
+        most = f"at most {verb.most} word{'s' * (verb.most > 1)}" if verb.most else "nothing"
         return f"`/{verb.name}` takes {most} after it"
     if verb.name == "diff":
         wrong = [a for a in args if not is_sha(a)]

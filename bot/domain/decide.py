@@ -137,7 +137,7 @@ def _wanted(facts: EnvironmentFacts, head: str) -> Step | None:
     if facts.relation is Relation.AHEAD and facts.unchanged_inputs and known:
         return Advance()
     if environment.sync is SyncPolicy.MANUAL:
-        return Hold(f"{environment.name} is synced by hand: `/sync {environment.name}`")
+        return Hold(f"is synced by hand: `/sync {environment.name}`")
     return StartSync(head, "merge" if known else "configuration", commanded=False)
 
 

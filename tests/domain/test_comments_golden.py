@@ -303,7 +303,7 @@ DEPLOYMENTS = {
         ),
     ],
     "held": [
-        row("prod", DeployState.HELD, "prod is synced by hand: `/sync prod`"),
+        row("prod", DeployState.HELD, "is synced by hand: `/sync prod`"),
         row("staging", DeployState.SUPERSEDED, "a later revision was deployed instead"),
     ],
     "drifted": [

@@ -39,10 +39,11 @@ def refusal_reply(verdict: Verdict, command: Command, actor: Actor) -> str:
 def mistake_reply(mistake: Mistake) -> str:
     """What was not understood and how it is written."""
     meant = f" Did you mean {code(mistake.suggestion)}?" if mistake.suggestion else ""
-    usage = code(mistake.usage) if mistake.usage.startswith("/") else prose(mistake.usage)
+    shown = mistake.usage.startswith("/")
+    usage = f"Usage: {code(mistake.usage)}." if shown else _sentence(mistake.usage)
     return (
         f"Not understood: {code(mistake.line)}. {_sentence(mistake.problem)}{meant} "
-        f"Usage: {usage}. Nothing of the comment was run."
+        f"{usage} Nothing of the comment was run."
     )
 
 

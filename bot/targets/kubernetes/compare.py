@@ -31,7 +31,7 @@ from bot.targets.kubernetes.reading import Address, Reader
 from bot.targets.kubernetes.secrets import Scrubber
 from bot.targets.kubernetes.verbs import MANAGER, PreviewClient
 
-SIMULATED = "created, not checked by the server"
+ARRIVES = "its kind or its namespace arrives with this change"
 # An object that moves under the comparison is looked at so often before the last look counts.
 LOOKS = 3
 
@@ -81,7 +81,7 @@ class Comparer:
 
     def simulated(self, wanted: Wanted) -> Step:
         """Its Namespace or CRD arrives in the same change: nothing can be asked yet."""
-        return self._created(wanted, Confidence.SIMULATED, SIMULATED)
+        return self._created(wanted, Confidence.SIMULATED, ARRIVES)
 
     def unreadable(self, wanted: Wanted, said: Refusal) -> Step:
         """The live object may not be read, or the server had an error."""
