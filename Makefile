@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
+# Tests and demo start the bot many times; compiling it anew each time would take minutes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo env check test testbed test-live bench lock format clean
 
 help:  ## list the commands
@@ -28,7 +31,7 @@ check: env  ## format, lint, types, layers
 	$(BIN)/lint-imports
 
 test: env  ## all tests that need nothing but Python and git
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 testbed: env  ## build the real parts into a cache outside the checkout
 	$(BIN)/python -m tests.testbed.build

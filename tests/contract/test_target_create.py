@@ -122,7 +122,7 @@ def test_a_namespace_and_its_content_arrive_together(cluster: Cluster) -> None:
     plan = cluster.preview(text, allow=allow)
     content = change(plan, "settings")
     assert (content.action, content.confidence) == (Action.CREATE, Confidence.SIMULATED)
-    assert "not checked" in content.reason
+    assert "arrives with this change" in content.reason
     assert change(plan, other).confidence is Confidence.SERVER
     assert not plan.verified
     cluster.deploy(text, allow=allow)

@@ -57,7 +57,13 @@ def test_every_step_has_its_case_in_one_flow():
     assert [step for step, number in cases.items() if number > 1] == []
 
 
-@pytest.mark.parametrize("name", FLOWS)
+# Always those whose undisturbed run test_crash_matrix needs anyway; all of them with the matrix.
+ALWAYS = {"first", "house"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(f, marks=[] if f in ALWAYS else [pytest.mark.live]) for f in FLOWS]
+)
 def test_a_flow_tells_its_steps_in_all_three_moments(matrix: Matrix, name: str):
     """Undisturbed, it comes past every moment at which its cases kill."""
     told = matrix.undisturbed(name).told
